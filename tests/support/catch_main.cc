@@ -1,0 +1,3 @@
+// Compiled once: Catch's main costs ten seconds of compile time.
+#define CATCH_CONFIG_MAIN
+#include <catch2/catch.hpp>
