@@ -1,0 +1,181 @@
+// Questions to lookup: tables, users, names.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/ipc/wire.h"
+
+namespace postern::ipc {
+
+struct TableAnswer {
+  bool found = false;
+  std::int64_t key = 0;  // which of the keys
+  std::string value;
+  std::string table;     // "hash:/etc/postern/virtual": where it was found
+  TroubleWire trouble;   // the table could not answer: never "not found"
+  static constexpr auto wire() {
+    return message("table.answer", field("found", &TableAnswer::found),
+                   field("key", &TableAnswer::key),
+                   field("value", &TableAnswer::value),
+                   field("table", &TableAnswer::table),
+                   field("trouble", &TableAnswer::trouble));
+  }
+};
+
+// The first answer for any of the keys, in order; for each key all `maps`
+// (a list as in main.conf, expanded) are asked in order.
+struct TableFind {
+  using Answer = TableAnswer;
+  std::string maps;
+  std::vector<std::string> keys;
+  // Keys from here on are parts of an address: tables of patterns (regexp,
+  // pcre, cidr, …) are not asked for them.
+  std::int64_t partial_from = 1;
+  static constexpr auto wire() {
+    return message("table.find", field("maps", &TableFind::maps),
+                   field("keys", &TableFind::keys),
+                   field("partial_from", &TableFind::partial_from));
+  }
+};
+
+struct UserAnswer {
+  bool found = false;
+  std::string name;
+  std::int64_t uid = -1;
+  std::int64_t gid = -1;
+  std::string full_name;
+  std::string home;
+  std::string shell;
+  TroubleWire trouble;
+  static constexpr auto wire() {
+    return message("user.answer", field("found", &UserAnswer::found),
+                   field("name", &UserAnswer::name),
+                   field("uid", &UserAnswer::uid),
+                   field("gid", &UserAnswer::gid),
+                   field("full_name", &UserAnswer::full_name),
+                   field("home", &UserAnswer::home),
+                   field("shell", &UserAnswer::shell),
+                   field("trouble", &UserAnswer::trouble));
+  }
+};
+struct UserFind {
+  using Answer = UserAnswer;
+  std::string name;
+  static constexpr auto wire() {
+    return message("user.find", field("name", &UserFind::name));
+  }
+};
+
+// One address of a host.
+struct HostAddress {
+  std::string host;     // the name it belongs to
+  std::string address;  // numeric
+  std::int64_t preference = 0;  // of the MX record
+  static constexpr auto wire() {
+    return message("host.address", field("host", &HostAddress::host),
+                   field("address", &HostAddress::address),
+                   field("preference", &HostAddress::preference));
+  }
+};
+
+// Where mail for a domain goes (RFC 5321 5.1): MX hosts in order of
+// preference with their addresses, shuffled within a preference by the asker.
+struct MailHostsAnswer {
+  std::vector<HostAddress> addresses;
+  bool used_mx = false;    // false: the name itself was used (implicit MX)
+  bool null_mx = false;    // RFC 7505
+  // MX records name hosts that are us: what is worse than us was cut.
+  TroubleWire trouble;     // "Host or domain name not found. Name service error
+                           // for name=… type=MX: Host not found"
+  static constexpr auto wire() {
+    return message("hosts.answer",
+                   field("addresses", &MailHostsAnswer::addresses),
+                   field("used_mx", &MailHostsAnswer::used_mx),
+                   field("null_mx", &MailHostsAnswer::null_mx),
+                   field("trouble", &MailHostsAnswer::trouble));
+  }
+};
+struct MailHostsFind {
+  using Answer = MailHostsAnswer;
+  std::string domain;
+  bool use_mx = true;      // false: addresses of this host only
+  bool native = false;     // also ask the system's hosts file (smtp_host_lookup)
+  bool dns = true;         // false: disable_dns_lookups
+  static constexpr auto wire() {
+    return message("hosts.find", field("domain", &MailHostsFind::domain),
+                   field("use_mx", &MailHostsFind::use_mx),
+                   field("native", &MailHostsFind::native),
+                   field("dns", &MailHostsFind::dns));
+  }
+};
+
+// The client's verified name (smtpd): PTR, then the name's addresses must
+// contain the client's. "unknown" otherwise.
+struct ClientNameAnswer {
+  std::string name;          // verified, or "unknown"
+  std::string reverse_name;  // PTR alone, or "unknown"
+  std::int64_t name_code = 0;     // 2 ok, 4 temporary, 5 permanent failure
+  std::int64_t reverse_code = 0;
+  static constexpr auto wire() {
+    return message("client_name.answer",
+                   field("name", &ClientNameAnswer::name),
+                   field("reverse_name", &ClientNameAnswer::reverse_name),
+                   field("name_code", &ClientNameAnswer::name_code),
+                   field("reverse_code", &ClientNameAnswer::reverse_code));
+  }
+};
+struct ClientNameFind {
+  using Answer = ClientNameAnswer;
+  std::string address;
+  static constexpr auto wire() {
+    return message("client_name.find",
+                   field("address", &ClientNameFind::address));
+  }
+};
+
+// A plain DNS question.
+struct DnsAnswer {
+  std::string status;  // "ok", "nxdomain", "nodata", "servfail", "timeout"
+  bool secure = false; // validated by DNSSEC here
+  std::vector<std::string> records;  // presentation form: "10 mx.example.org."
+  std::string text;    // why not
+  static constexpr auto wire() {
+    return message("dns.answer", field("status", &DnsAnswer::status),
+                   field("secure", &DnsAnswer::secure),
+                   field("records", &DnsAnswer::records),
+                   field("text", &DnsAnswer::text));
+  }
+};
+struct DnsFind {
+  using Answer = DnsAnswer;
+  std::string name;
+  std::string type;  // A, AAAA, MX, NS, TXT, PTR, CNAME, SOA
+  static constexpr auto wire() {
+    return message("dns.find", field("name", &DnsFind::name),
+                   field("type", &DnsFind::type));
+  }
+};
+
+// Counters over all processes (anvil): how many connections a client has and
+// what it did in the current anvil_rate_time_unit.
+struct AnvilAnswer {
+  std::int64_t count = 0;  // simultaneous connections, after the event
+  std::int64_t rate = 0;   // events of the kind in the time unit
+  static constexpr auto wire() {
+    return message("anvil.answer", field("count", &AnvilAnswer::count),
+                   field("rate", &AnvilAnswer::rate));
+  }
+};
+struct AnvilNote {
+  using Answer = AnvilAnswer;
+  std::string event;   // connect, disconnect, mail, rcpt, newtls, auth
+  std::string client;  // "smtp:192.0.2.1": service and address
+  static constexpr auto wire() {
+    return message("anvil.note", field("event", &AnvilNote::event),
+                   field("client", &AnvilNote::client));
+  }
+};
+
+}  // namespace postern::ipc

@@ -1,0 +1,141 @@
+// What each daemon's main.cc calls: start-up, the control link, the profile.
+//
+//   int main(int argc, char** argv) {
+//     Service service(Role::smtpd, argc, argv);   // welcome, config, log
+//     Server server(service);                     // opens what it needs
+//     service.lock();                             // no way back from here
+//     return service.run();                       // until drained
+//   }
+//
+// A daemon is started by master with its control link on descriptor 3. Started
+// by hand it says so and exits.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/role.h"
+#include "common/config/config.h"
+#include "common/ipc/link.h"
+#include "common/ipc/messages/control.h"
+#include "common/log/log.h"
+#include "common/loop/loop.h"
+#include "common/loop/task.h"
+
+namespace postern {
+
+// A row of master.conf as this process sees it.
+struct ServiceRow {
+  std::string name;     // "smtp", "10025", "pickup"
+  std::string type;     // inet, unix, …
+  std::string program;  // "smtpd"
+  std::int64_t maxproc = 0;
+  bool chroot = false;
+  bool private_ = true;
+  std::vector<std::string> arguments;  // without -o
+  Config config;        // main.conf with the row's -o applied
+  log::Log log;         // "postern/smtpd", or as syslog_name says
+};
+
+// A socket that master has bound for one of our rows. Non-blocking.
+struct Listener {
+  std::string service;
+  std::string type;
+  std::string name;
+  Fd socket;
+};
+
+// A link that another process asked master for.
+struct Arrival {
+  std::unique_ptr<ipc::Link> link;
+  Role role;            // of the peer
+  std::string service;  // the peer's row
+  std::string target;   // the row of ours that it asked for
+};
+
+class Service {
+ public:
+  // Reads the welcome, sets up log, configuration and loop. Ends the process
+  // with one clear line when any of it is wrong.
+  Service(Role role, int argc, char** argv);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  Role role() const;
+  Loop& loop();
+  // The own row; the others that this process hosts; null if there is none.
+  const ServiceRow& row() const;
+  const ServiceRow* hosted(const std::string& name) const;
+  const std::vector<ServiceRow>& rows() const;  // own and hosted
+  // All rows of master.conf (names, types, programs, maxproc).
+  const std::vector<ipc::RowWire>& suite() const;
+  const Config& config() const;    // of the own row
+  const log::Log& log() const;     // of the own row
+  std::vector<Listener>& listeners();
+  bool started_as_root() const;
+  // A log with the tag of a row's program: "postern/bounce". Works for
+  // programs without a row of their own too.
+  log::Log log_as(const std::string& program) const;
+
+  // A new link to a service (a row's name). Awaits master's answer.
+  Task<Result<std::unique_ptr<ipc::Link>>> link_to(std::string service,
+                                                   Millis limit);
+  // local only: a worker that has become the recipient.
+  Task<Result<std::unique_ptr<ipc::Link>>> worker(ipc::WorkerRequest request,
+                                                  Millis limit);
+
+  // Callbacks from master. Set them before run().
+  void when_linked(std::function<void(Arrival)> callback);
+  void when_woken(std::function<void(std::string service)> callback);
+  // Drain: stop accepting, finish, then call finished(). The default calls
+  // finished() at once.
+  void when_drained(std::function<void()> callback);
+  void when_stressed(std::function<void(bool on)> callback);
+
+  // To master: how many sessions are open, and whether no more are taken.
+  void tell_load(std::int64_t sessions, bool full);
+
+  // Applies the profile of the role (common/sandbox) and tells master that we
+  // are ready. Nothing foreign is read before.
+  void lock();
+  // Runs until finished(), or master is gone (then the process ends at once).
+  int run();
+  void finished();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// A link to a service that is made when first needed and again after it broke.
+// Concurrent askers share it. For questions, not for content.
+class SharedLink {
+ public:
+  SharedLink(Service& service, std::string target);
+  // Trouble (4.3.0) when there is no way to the service now.
+  template <class Q>
+  Task<Result<typename Q::Answer>> ask(Q question, Millis limit);
+  // The live link; pointer is good until the next co_await.
+  Task<Result<ipc::Link*>> get(Millis limit);
+
+ private:
+  Service& service_;
+  std::string target_;
+  std::unique_ptr<ipc::Link> link_;
+  bool connecting_ = false;
+  std::vector<Promised<bool>*> waiting_;
+};
+
+template <class Q>
+Task<Result<typename Q::Answer>> SharedLink::ask(Q question, Millis limit) {
+  Result<ipc::Link*> link = co_await get(limit);
+  if (!link) co_return link.trouble();
+  ipc::Link* live = *link;
+  Result<typename Q::Answer> answer = co_await live->call(question, limit);
+  co_return std::move(answer);
+}
+
+}  // namespace postern
