@@ -50,6 +50,7 @@ Link::~Link() {
   // What was said goes out: a notice followed by the end of the link counts.
   if (!closed_) flush_now();
   if (nexting_ != nullptr) nexting_->link_ = nullptr;
+  if (draining_ != nullptr) draining_->link_ = nullptr;
   when_closed_ = nullptr;
   mark_closed();
 }
@@ -131,7 +132,7 @@ void Link::flush_now() {
   if (output_.capacity() > 65536) output_.shrink_to_fit();
   sent_ = 0;
   watch_write(false);
-  if (draining_ != nullptr) draining_->set(true);
+  if (draining_ != nullptr) Loop::current().ready(draining_->resume_);
 }
 
 void Link::watch_write(bool on) {
@@ -147,23 +148,6 @@ void Link::watch_write(bool on) {
   } else {
     write_watch_.reset();
   }
-}
-
-Task<bool> Link::drained(Millis limit) {
-  if (closed_) co_return false;
-  if (unsent() == 0) co_return true;
-  if (!write_watch_) flush_now();
-  if (closed_) co_return false;
-  if (unsent() == 0) co_return true;
-  Promised<bool> promised;
-  require(draining_ == nullptr, "two waits for one link to drain");
-  draining_ = &promised;
-  const bool in_time = co_await promised.wait(limit);
-  if (!in_time) {
-    draining_ = nullptr;
-    co_return false;
-  }
-  co_return promised.take();
 }
 
 void Link::readable() {
@@ -267,11 +251,33 @@ void Link::mark_closed() {
   read_watch_.disable();
   write_watch_.reset();
   ::shutdown(fd_.get(), SHUT_RDWR);
-  if (draining_ != nullptr) draining_->set(false);
+  if (draining_ != nullptr) Loop::current().ready(draining_->resume_);
   auto pending = std::exchange(pending_, {});
   for (auto& [id, promised] : pending) promised->set(Frame{});
   if (nexting_ != nullptr) Loop::current().ready(nexting_->resume_);
   if (when_closed_) Loop::current().ready(closed_notice_);
+}
+
+Link::Drained::~Drained() {
+  if (link_ != nullptr && link_->draining_ == this) link_->draining_ = nullptr;
+}
+
+bool Link::Drained::await_ready() {
+  if (!link_->closed_ && link_->unsent() != 0 && !link_->write_watch_)
+    link_->flush_now();
+  return link_->closed_ || link_->unsent() == 0;
+}
+
+void Link::Drained::await_suspend(std::coroutine_handle<> caller) {
+  require(link_->draining_ == nullptr, "two waits for one link to drain");
+  resume_.handle = caller;
+  link_->draining_ = this;
+  timer_.emplace([this] { Loop::current().ready(resume_); });
+  timer_->start(limit_);
+}
+
+bool Link::Drained::await_resume() const noexcept {
+  return link_ != nullptr && !link_->closed_ && link_->unsent() == 0;
 }
 
 Link::Next::~Next() {

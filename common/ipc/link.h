@@ -89,7 +89,8 @@ class Link {
   // Bytes not yet with the kernel; wait with drained() before sending much
   // more. drained() gives false when the link closed or `limit` passed.
   std::size_t unsent() const { return output_.size() - sent_; }
-  Task<bool> drained(Millis limit);
+  class Drained;
+  Drained drained(Millis limit);
   // Writes now instead of at the end of the turn.
   void flush_now();
 
@@ -106,14 +107,12 @@ class Link {
   };
   struct Flusher final : Item {
     explicit Flusher(Link& owner) : link(owner) {}
-    ~Flusher() = default;
     void run() override { link.flush_now(); }
     Link& link;
   };
 
   struct ClosedNotice final : Item {
     explicit ClosedNotice(Link& owner) : link(owner) {}
-    ~ClosedNotice() = default;
     void run() override {
       const std::function<void()> callback = std::move(link.when_closed_);
       callback();  // *this may be gone
@@ -149,7 +148,7 @@ class Link {
   Flusher flusher_;
   ClosedNotice closed_notice_;
   std::unique_ptr<Watch> write_watch_;
-  Promised<bool>* draining_ = nullptr;
+  Drained* draining_ = nullptr;
 
   std::string input_;
   std::deque<Fd> incoming_descriptors_;
@@ -226,6 +225,28 @@ class Link::Next {
   postern::detail::Resume resume_;
   std::optional<Timer> timer_;
 };
+
+class Link::Drained {
+ public:
+  Drained(Link& link, Millis limit) : link_(&link), limit_(limit) {}
+  ~Drained();
+  Drained(const Drained&) = delete;
+  Drained& operator=(const Drained&) = delete;
+  bool await_ready();
+  void await_suspend(std::coroutine_handle<> caller);
+  bool await_resume() const noexcept;
+
+ private:
+  friend class Link;
+  Link* link_;  // null once the link is gone
+  Millis limit_;
+  postern::detail::Resume resume_;
+  std::optional<Timer> timer_;
+};
+
+inline Link::Drained Link::drained(Millis limit) {
+  return Drained(*this, limit);
+}
 
 inline Link::Next Link::next(Millis limit) { return Next(*this, limit); }
 

@@ -16,7 +16,6 @@ void Item::unlink() {
 
 struct ItemList::Head final : Item {
   void run() override {}
-  ~Head() = default;
 };
 
 ItemList::ItemList() : head_(std::make_unique<Head>()) {

@@ -27,12 +27,10 @@ class Item {
   Item() = default;
   Item(const Item&) = delete;
   Item& operator=(const Item&) = delete;
+  virtual ~Item() { unlink(); }
   virtual void run() = 0;
   bool queued() const { return next_ != nullptr; }
   void unlink();
-
- protected:
-  ~Item() { unlink(); }
 
  private:
   friend class ItemList;

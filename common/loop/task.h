@@ -66,7 +66,6 @@ struct Promise<void> : PromiseBase {
 // Resumes a suspended coroutine from the ready list.
 class Resume final : public Item {
  public:
-  ~Resume() = default;
   std::coroutine_handle<> handle;
   void run() override { handle.resume(); }
 };
@@ -167,7 +166,6 @@ class Nursery {
   struct Entry final : Item {
     Entry(Nursery& owner, Task<void> started)
         : nursery(owner), task(std::move(started)) {}
-    ~Entry() = default;
     void run() override {
       task.handle_.promise().take();  // an exception here ends the process
       Nursery& owner = nursery;
