@@ -156,8 +156,8 @@ TEST_CASE("what the contract does not list ends the link", "[ipc][contract]") {
   Loop loop;
   int fds[2] = {-1, -1};
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-  Link honest(Fd(fds[0]), Role::qmgr, Role::smtp, "smtp");
-  Link wary(Fd(fds[1]), Role::smtp, Role::smtpd, "smtpd");
+  Link honest(Fd{fds[0]}, Role::qmgr, Role::smtp, "smtp");
+  Link wary(Fd{fds[1]}, Role::smtp, Role::smtpd, "smtpd");
   std::string logged;
   log::set_recorder([&](std::string_view, log::Severity,
                         std::string_view text) { logged += text; });
