@@ -78,7 +78,7 @@ std::vector<Profile> make_profiles() {
        {},
        {base, event_loop, links, log, accept, files_read, files_write,
         file_locks, threads},
-       {{View::data, true, true}, {View::secrets}},
+       {{View::data, true, true}, {View::secrets}, {View::random}},
        "accepted ones only",
        "Keeps passwords and private keys away from all who speak with "
        "strangers. Threads compute password hashes."},
@@ -150,6 +150,8 @@ std::string_view describe(View view) {
       return "the mailbox's directories";
     case View::forward:
       return "the recipient's .forward files";
+    case View::random:
+      return "/dev/urandom";
     case View::everything:
       return "all that its user may see";
   }
@@ -189,6 +191,9 @@ std::vector<PathGrant> resolve(Role role, const Places& places) {
         break;
       case View::forward:
         add(grants, places.forward, right, false);
+        break;
+      case View::random:
+        add(grants, {"/dev/urandom"}, right, false);
         break;
       case View::everything:
         add(grants, {"/"}, right, true);

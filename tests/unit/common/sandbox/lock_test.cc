@@ -505,6 +505,7 @@ TEST_CASE("Databases work where they are granted") {
   for (const Role role : {Role::authd, Role::lookup})
     each_way(role, [](Complaints& c) {
       c.must("sqlite", sqlite_works("data/store.db"));
+      c.must("seed", opens("/dev/urandom", O_RDONLY));
       c.must_not("elsewhere", write_file("outside/x", "x"));
     });
 }
