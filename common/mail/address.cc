@@ -100,9 +100,13 @@ std::string unquote_local(std::string_view external) {
 
 std::string_view strip_route(std::string_view internal) {
   if (internal.empty() || internal.front() != '@') return internal;
-  const std::size_t end = internal.find(':');
-  if (end == std::string_view::npos) return internal;
-  return internal.substr(end + 1);
+  bool in_literal = false;
+  for (std::size_t i = 1; i < internal.size(); ++i) {
+    const char c = internal[i];
+    if (c == '[' || c == ']') in_literal = c == '[';
+    if (c == ':' && !in_literal) return internal.substr(i + 1);
+  }
+  return internal;
 }
 
 std::optional<Extension> split_extension(std::string_view local,

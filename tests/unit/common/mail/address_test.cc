@@ -55,6 +55,7 @@ TEST_CASE("an address is split at its last @", "[mail][address]") {
 
 TEST_CASE("routes are stripped", "[mail][address]") {
   CHECK(strip_route("@gw,@hub:a@b") == "a@b");
+  CHECK(strip_route("@[IPv6:::1]:a@b") == "a@b");
   CHECK(strip_route("@b") == "@b");
   CHECK(strip_route("a:b@c") == "a:b@c");
 }
