@@ -1,0 +1,27 @@
+// What opens each kind of table; table.cc picks by Spec::kind.
+#pragma once
+
+#include <memory>
+
+#include "common/tables/table.h"
+
+namespace postern::tables {
+
+using Opened = Result<std::unique_ptr<Table>>;
+
+Opened open_texthash(const Spec& spec, const OpenOptions& options);
+Opened open_inline(const Spec& spec, const OpenOptions& options);
+Opened open_static(const Spec& spec, const OpenOptions& options);
+Opened open_fail(const Spec& spec, const OpenOptions& options);
+Opened open_randmap(const Spec& spec, const OpenOptions& options);
+Opened open_unix(const Spec& spec, const OpenOptions& options);
+Opened open_environ(const Spec& spec, const OpenOptions& options);
+Opened open_unionmap(const Spec& spec, const OpenOptions& options);
+Opened open_pipemap(const Spec& spec, const OpenOptions& options);
+Opened open_cidr(const Spec& spec, const OpenOptions& options);
+Opened open_regexp(const Spec& spec, const OpenOptions& options);
+Opened open_pcre(const Spec& spec, const OpenOptions& options);
+Opened open_indexed(const Spec& spec, const OpenOptions& options);
+Opened open_lmdb(const Spec& spec, const OpenOptions& options);
+
+}  // namespace postern::tables
