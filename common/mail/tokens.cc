@@ -174,7 +174,8 @@ class Grouping {
     end_address(false);
     if (left_.empty()) return;
     out_.push_back(pop());
-    keep_until(">;,:");
+    // A colon begins a group, or is part of a careless name ("Re: x <a@b>").
+    keep_until(in_group_ ? ">;,:" : ">;,");
   }
 
   // Leaves the tokens as they are, down to one of these operators.
@@ -210,6 +211,7 @@ bool is_spaced(const Token& token) {
 
 bool needs_space(const Token& before, const Token& token) {
   if (token.is('<')) return !before.is(',') && before.kind != Kind::group_start;
+  if (before.is(';')) return is_word(token);
   return is_spaced(before) && is_spaced(token);
 }
 

@@ -200,6 +200,11 @@ TEST_CASE("addresses in headers are rewritten in place", "[mail][tokens]") {
       {"\"last \\\"one\\\"\" <z>", "\"last \\\"one\\\"\" <z@example.com>"},
       {"a,\n\tb", "a@example.com, b@example.com"},
       {"a, <>", "a@example.com, <>"},
+      {"a, x:y <c>; d", "a@example.com, x: y <c@example.com>;, d@example.com"},
+      // Postfix leaves the first group alone here, and takes "a" for an
+      // address in the second.
+      {"a: b; c: d;", "a: b@example.com; c: d@example.com;"},
+      {"a:b <c>", "a:b <c@example.com>"},
   };
   for (const auto& [before, after] : cases) {
     CAPTURE(before);
