@@ -313,8 +313,8 @@ std::string_view to_text(NoticeKind kind) {
 BounceTemplates built_in_templates() {
   const std::string start = std::string(opening) + "\n";
   const std::string failure =
-      "I'm sorry to have to inform you that your message could not\n"
-      "be delivered to one or more recipients. It's attached below.\n\n";
+      "Your message did not reach one or more of its recipients, and no\n"
+      "more attempts will be made. The reasons follow, then what you sent.\n\n";
   const std::string bar(68, '#');
   const std::string delay =
       bar +
@@ -331,7 +331,8 @@ BounceTemplates built_in_templates() {
       "receive no further notifications. Otherwise you may still receive\n"
       "notifications of mail delivery errors from other systems.\n\n";
   const std::string verify =
-      "Enclosed is the mail delivery report that you requested.\n\n";
+      "You asked how your mail would be, or was, delivered. This is the "
+      "result.\n\n";
   const auto made = [](const char* subject, const char* copy_subject,
                        std::string text) {
     BounceTemplate built_in;

@@ -101,8 +101,8 @@ Content-Transfer-Encoding: 8bit
 
 This is the mail system at host mail.example.com.
 
-I'm sorry to have to inform you that your message could not
-be delivered to one or more recipients. It's attached below.
+Your message did not reach one or more of its recipients, and no
+more attempts will be made. The reasons follow, then what you sent.
 
 For further assistance, please send mail to postmaster.
 
