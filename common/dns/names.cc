@@ -21,6 +21,8 @@ std::string_view reason(Outcome outcome) {
       return "Host not found, try again";
     case Outcome::malformed:
       return "Malformed or unexpected name server reply";
+    case Outcome::bad_name:
+      return "invalid host or domain name";
   }
   return "";
 }
@@ -50,6 +52,7 @@ std::string_view name_of(Outcome outcome) {
     case Outcome::ok:
       return "ok";
     case Outcome::nxdomain:
+    case Outcome::bad_name:
       return "nxdomain";
     case Outcome::nodata:
       return "nodata";
@@ -63,6 +66,8 @@ std::string_view name_of(Outcome outcome) {
 }
 
 std::string why(std::string_view name, Type type, Outcome outcome) {
+  if (outcome == Outcome::bad_name)
+    return fmt::format("Name service error for {}: {}", name, reason(outcome));
   if (outcome == Outcome::malformed)
     return fmt::format("Name service error for name={} type={}: {}", name,
                        name_of(type), reason(outcome));
@@ -76,6 +81,7 @@ Trouble trouble(std::string_view name, Type type, Outcome outcome) {
   switch (outcome) {
     case Outcome::nxdomain:
     case Outcome::nodata:
+    case Outcome::bad_name:
       return give_up("4.4", why(name, type, outcome));
     case Outcome::malformed:
       return give_up("4.3", why(name, type, outcome));

@@ -21,7 +21,8 @@ enum class Outcome {
   nodata,    // the name has no such record
   servfail,  // the name servers could not say
   timeout,   // they did not say in time
-  malformed, // the answer, or the name asked for, is no DNS data
+  malformed,  // the answer is no DNS data
+  bad_name,   // the name cannot be asked for: an empty or long label
 };
 std::string_view name_of(Outcome outcome);
 

@@ -122,7 +122,7 @@ class Resolver::Query {
     if (code == 0) return;
     Answer failed;
     failed.outcome =
-        code == UB_SYNTAX ? Outcome::malformed : Outcome::servfail;
+        code == UB_SYNTAX ? Outcome::bad_name : Outcome::servfail;
     answer.set(failed);
   }
 

@@ -86,7 +86,7 @@ struct MailHostsAnswer {
   std::vector<HostAddress> addresses;
   bool used_mx = false;    // false: the name itself was used (implicit MX)
   bool null_mx = false;    // RFC 7505
-  // MX records name hosts that are us: what is worse than us was cut.
+  // With used_mx: no MX host has an address. Otherwise the domain is at fault.
   TroubleWire trouble;     // "Host or domain name not found. Name service error
                            // for name=… type=MX: Host not found"
   static constexpr auto wire() {
@@ -116,14 +116,17 @@ struct MailHostsFind {
 struct ClientNameAnswer {
   std::string name;          // verified, or "unknown"
   std::string reverse_name;  // PTR alone, or "unknown"
-  std::int64_t name_code = 0;     // 2 ok, 4 temporary, 5 permanent failure
+  // 2 ok, 4 temporary, 5 permanent failure, 6 the name has other addresses.
+  std::int64_t name_code = 0;
   std::int64_t reverse_code = 0;
+  std::string warning;       // "hostname … does not resolve to …", for the log
   static constexpr auto wire() {
     return message("client_name.answer",
                    field("name", &ClientNameAnswer::name),
                    field("reverse_name", &ClientNameAnswer::reverse_name),
                    field("name_code", &ClientNameAnswer::name_code),
-                   field("reverse_code", &ClientNameAnswer::reverse_code));
+                   field("reverse_code", &ClientNameAnswer::reverse_code),
+                   field("warning", &ClientNameAnswer::warning));
   }
 };
 struct ClientNameFind {
@@ -139,7 +142,8 @@ struct ClientNameFind {
 struct DnsAnswer {
   std::string status;  // "ok", "nxdomain", "nodata", "servfail", "timeout"
   bool secure = false; // validated by DNSSEC here
-  std::vector<std::string> records;  // presentation form: "10 mx.example.org."
+  // Presentation form, "10 mx.example.org."; TXT: the joined text, unquoted.
+  std::vector<std::string> records;
   std::string text;    // why not
   static constexpr auto wire() {
     return message("dns.answer", field("status", &DnsAnswer::status),
@@ -170,7 +174,9 @@ struct AnvilAnswer {
 };
 struct AnvilNote {
   using Answer = AnvilAnswer;
-  std::string event;   // connect, disconnect, mail, rcpt, newtls, auth
+  // connect, disconnect, mail, rcpt, newtls, auth; newtls_report asks for the
+  // rate of newtls without counting. A link that closes disconnects its clients.
+  std::string event;
   std::string client;  // "smtp:192.0.2.1": service and address
   static constexpr auto wire() {
     return message("anvil.note", field("event", &AnvilNote::event),
