@@ -105,16 +105,16 @@ std::vector<std::string> Anvil::statistics() {
   const auto rate = [&](Event event, const char* what) {
     const Highest& top = highest_rates_[event];
     if (top.value > 0)
-      lines.push_back(fmt::format(
-          "statistics: max {} rate {}/{}s for ({}) at {}", what, top.value,
-          unit_.count(), top.client, stamp(top.when)));
+      lines.push_back(
+          fmt::format("statistics: max {} rate {}/{}s for ({}) at {}", what,
+                      top.value, unit_.count(), top.client, stamp(top.when)));
   };
   rate(connections, "connection");
   if (highest_count_.value > 0)
-    lines.push_back(fmt::format(
-        "statistics: max connection count {} for ({}) at {}",
-        highest_count_.value, highest_count_.client,
-        stamp(highest_count_.when)));
+    lines.push_back(
+        fmt::format("statistics: max connection count {} for ({}) at {}",
+                    highest_count_.value, highest_count_.client,
+                    stamp(highest_count_.when)));
   rate(messages, "message");
   rate(recipients, "recipient");
   rate(tls_sessions, "newtls");

@@ -211,8 +211,8 @@ Task<ipc::MailHostsAnswer> Names::mail_hosts(ipc::MailHostsFind question) {
       co_return std::move(answer);
     }
     if (found.ok()) {
-      answer = co_await mail_exchangers(domain, std::move(found.records),
-                                        sources);
+      answer =
+          co_await mail_exchangers(domain, std::move(found.records), sources);
       co_return std::move(answer);
     }
     const bool no_such_record = found.outcome == dns::Outcome::nxdomain ||
@@ -236,8 +236,8 @@ Task<ipc::ClientNameAnswer> Names::client_name(std::string address) {
     answer = judge_reverse(*listed, dns::Outcome::ok);
   } else {
     std::string question = *reverse;
-    dns::Answer found = co_await resolver_.find(
-        std::move(question), dns::Type::ptr, options_.limit);
+    dns::Answer found = co_await resolver_.find(std::move(question),
+                                                dns::Type::ptr, options_.limit);
     answer = judge_reverse(found.ok() ? found.records.front().value : "",
                            found.outcome);
   }
@@ -248,9 +248,9 @@ Task<ipc::ClientNameAnswer> Names::client_name(std::string address) {
                                    : dns::Families::v6;
   std::string name = answer.reverse_name;
   Addresses found = co_await from_system(std::move(name), family, false);
-  co_return judge_forward(std::move(answer), address, found.list,
-                          found.list.empty() ? found.outcome
-                                             : dns::Outcome::ok);
+  co_return judge_forward(
+      std::move(answer), address, found.list,
+      found.list.empty() ? found.outcome : dns::Outcome::ok);
 }
 
 Task<ipc::DnsAnswer> Names::records(ipc::DnsFind question) {
@@ -269,8 +269,7 @@ Task<ipc::DnsAnswer> Names::records(ipc::DnsFind question) {
   answer.secure = found.secure;
   for (const dns::Record& record : found.records)
     answer.records.push_back(record.presentation());
-  if (!found.ok())
-    answer.text = dns::why(question.name, *type, found.outcome);
+  if (!found.ok()) answer.text = dns::why(question.name, *type, found.outcome);
   co_return std::move(answer);
 }
 

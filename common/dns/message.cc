@@ -12,9 +12,9 @@ namespace postern::dns {
 namespace {
 
 constexpr std::pair<Type, std::string_view> type_names[] = {
-    {Type::a, "A"},         {Type::ns, "NS"},   {Type::cname, "CNAME"},
-    {Type::soa, "SOA"},     {Type::ptr, "PTR"}, {Type::mx, "MX"},
-    {Type::txt, "TXT"},     {Type::aaaa, "AAAA"},
+    {Type::a, "A"},     {Type::ns, "NS"},     {Type::cname, "CNAME"},
+    {Type::soa, "SOA"}, {Type::ptr, "PTR"},   {Type::mx, "MX"},
+    {Type::txt, "TXT"}, {Type::aaaa, "AAAA"},
 };
 
 // Reads forward through a message; ok() is false after a read past the end.

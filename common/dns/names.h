@@ -16,11 +16,11 @@ namespace postern::dns {
 std::optional<std::string> reverse_name(std::string_view address);
 
 enum class Outcome {
-  ok,        // at least one record
-  nxdomain,  // there is no such name
-  nodata,    // the name has no such record
-  servfail,  // the name servers could not say
-  timeout,   // they did not say in time
+  ok,         // at least one record
+  nxdomain,   // there is no such name
+  nodata,     // the name has no such record
+  servfail,   // the name servers could not say
+  timeout,    // they did not say in time
   malformed,  // the answer is no DNS data
   bad_name,   // the name cannot be asked for: an empty or long label
 };

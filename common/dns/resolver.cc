@@ -37,7 +37,11 @@ constexpr std::pair<const char*, const char*> options_of_unbound[] = {
 // libunbound answers for these by itself unless told not to. Their fate is the
 // name server's business.
 constexpr const char* built_in_zones[] = {
-    "localhost.", "127.in-addr.arpa.", "home.arpa.", "test.", "invalid.",
+    "localhost.",
+    "127.in-addr.arpa.",
+    "home.arpa.",
+    "test.",
+    "invalid.",
     "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
 };
 
@@ -82,14 +86,12 @@ class Resolver::Context {
           !status)
         return status;
     for (const std::string& server : servers)
-      if (Status status =
-              check(server, ::ub_ctx_set_fwd(ub_, server.c_str()));
+      if (Status status = check(server, ::ub_ctx_set_fwd(ub_, server.c_str()));
           !status)
         return status;
     // From the first of these on, the settings are final.
     for (const char* zone : built_in_zones)
-      if (Status status = check(zone, ::ub_ctx_zone_remove(ub_, zone));
-          !status)
+      if (Status status = check(zone, ::ub_ctx_zone_remove(ub_, zone)); !status)
         return status;
     return {};
   }
@@ -97,8 +99,8 @@ class Resolver::Context {
  private:
   static Status check(std::string_view what, int code) {
     if (code == 0) return {};
-    return try_later("3.5", "libunbound: " + std::string(what) + ": " +
-                                ::ub_strerror(code));
+    return try_later(
+        "3.5", "libunbound: " + std::string(what) + ": " + ::ub_strerror(code));
   }
   ub_ctx* ub_;
 };
@@ -121,8 +123,7 @@ class Resolver::Query {
                            static_cast<int>(type_), 1, this, &answered, &id_);
     if (code == 0) return;
     Answer failed;
-    failed.outcome =
-        code == UB_SYNTAX ? Outcome::bad_name : Outcome::servfail;
+    failed.outcome = code == UB_SYNTAX ? Outcome::bad_name : Outcome::servfail;
     answer.set(failed);
   }
 
@@ -134,9 +135,9 @@ class Resolver::Query {
     auto* query = static_cast<Query*>(self);
     Answer found;
     if (rcode == 0 && packet != nullptr && size > 0)
-      found = read_answer({static_cast<const char*>(packet),
-                           static_cast<std::size_t>(size)},
-                          query->type_);
+      found = read_answer(
+          {static_cast<const char*>(packet), static_cast<std::size_t>(size)},
+          query->type_);
     else if (rcode == static_cast<int>(Rcode::nx_domain))
       found.outcome = Outcome::nxdomain;
     found.secure = sec == 2;
@@ -167,8 +168,7 @@ Result<std::unique_ptr<Resolver>> Resolver::make(ResolverOptions options) {
     if (resolver->context_) return resolver;
     return try_later("3.5", "the resolver does not start");
   }
-  if (Status status = resolver->open(servers); !status)
-    return status.trouble();
+  if (Status status = resolver->open(servers); !status) return status.trouble();
   return resolver;
 }
 

@@ -2,6 +2,7 @@
 // (hosts(5)) and /etc/resolv.conf (resolv.conf(5)).
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <map>
 #include <optional>

@@ -44,9 +44,9 @@ std::string data_of(const std::string& type, const std::string& value) {
 std::string record(const std::string& owner, const std::string& type,
                    const std::string& value) {
   const std::string data = data_of(type, value);
-  return packed(owner) +
-         word(static_cast<unsigned>(*dns::type_from(type))) + word(1) +
-         word(0) + word(60) + word(static_cast<unsigned>(data.size())) + data;
+  return packed(owner) + word(static_cast<unsigned>(*dns::type_from(type))) +
+         word(1) + word(0) + word(60) +
+         word(static_cast<unsigned>(data.size())) + data;
 }
 
 }  // namespace
@@ -130,8 +130,9 @@ std::string DnsServer::reply(std::string_view packet) {
       if (other.ends_with("." + name)) rcode = 0;
   }
   const unsigned recursion = static_cast<unsigned char>(packet[2]) & 1u;
-  return std::string(packet.substr(0, 2)) + word(0x8480 | recursion << 8 | rcode) +
-         word(1) + word(static_cast<unsigned>(count)) + word(0) + word(0) +
+  return std::string(packet.substr(0, 2)) +
+         word(0x8480 | recursion << 8 | rcode) + word(1) +
+         word(static_cast<unsigned>(count)) + word(0) + word(0) +
          std::string(question) + answers;
 }
 

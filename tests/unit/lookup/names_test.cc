@@ -54,13 +54,13 @@ class Bench {
   explicit Bench(dns::Families families = dns::Families::v4) : server_(zone) {
     dns::ResolverOptions options;
     options.servers = {server_.address()};
-    Result<std::unique_ptr<dns::Resolver>> made =
-        dns::Resolver::make(options);
+    Result<std::unique_ptr<dns::Resolver>> made = dns::Resolver::make(options);
     INFO((made.ok() ? "" : made.trouble().text));
     REQUIRE(made.ok());
     resolver_ = std::move(*made);
-    REQUIRE(os::replace_file(path_, "127.0.0.1 localhost\n192.0.2.50 listed\n"
-                                    "192.0.2.60 plain.test\n")
+    REQUIRE(os::replace_file(path_,
+                             "127.0.0.1 localhost\n192.0.2.50 listed\n"
+                             "192.0.2.60 plain.test\n")
                 .ok());
     names_.emplace(*resolver_, Names::Options{families, Millis(700), path_});
   }
@@ -87,7 +87,8 @@ class Bench {
 std::string text_of(const ipc::MailHostsAnswer& answer) {
   std::string text;
   for (const ipc::HostAddress& a : answer.addresses)
-    text += std::to_string(a.preference) + " " + a.host + " " + a.address + "; ";
+    text +=
+        std::to_string(a.preference) + " " + a.host + " " + a.address + "; ";
   if (answer.trouble.present)
     text += answer.trouble.trouble().status() + " " + answer.trouble.text;
   return text;
@@ -152,8 +153,7 @@ TEST_CASE("mail hosts are found as RFC 5321 says") {
   for (const Case& c : cases) {
     CAPTURE(c.domain, c.use_mx, c.native, c.dns);
     ipc::MailHostsFind question{c.domain, c.use_mx, c.native, c.dns};
-    CHECK(text_of(bench.get(bench.names().mail_hosts(question))) ==
-          c.expected);
+    CHECK(text_of(bench.get(bench.names().mail_hosts(question))) == c.expected);
   }
 }
 
@@ -188,8 +188,7 @@ TEST_CASE("a client has its name when the name has its address") {
        "hostname broken.test does not resolve to address 192.0.2.6: "
        "Temporary failure in name resolution"},
       {"192.0.2.7", "unknown", 4, "unknown", 4, ""},
-      {"192.0.2.8", "unknown", 5, "unknown", 5,
-       "numeric hostname: 192.0.2.8"},
+      {"192.0.2.8", "unknown", 5, "unknown", 5, "numeric hostname: 192.0.2.8"},
       {"192.0.2.9", "unknown", 5, "six.test", 2,
        "hostname six.test does not resolve to address 192.0.2.9: No address "
        "associated with hostname"},

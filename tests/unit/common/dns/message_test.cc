@@ -11,8 +11,7 @@ namespace {
 using namespace std::string_literals;
 
 // Header with one question for x.y, type MX, and one answer.
-const std::string head =
-    "\0\1\x81\x80\0\1\0\1\0\0\0\0\1x\1y\0\0\xf\0\1"s;
+const std::string head = "\0\1\x81\x80\0\1\0\1\0\0\0\0\1x\1y\0\0\xf\0\1"s;
 
 TEST_CASE("a record is read through compressed names") {
   const auto message =
@@ -39,13 +38,13 @@ TEST_CASE("strange labels are escaped, strings of TXT joined") {
 TEST_CASE("what is no message is refused") {
   const std::string cases[] = {
       "",
-      head,                                                  // no answer there
-      head + "\xc0\x14\0\5\0\1\0\0\0\1\0\2\xc0\xc"s,         // points at itself
-      head + "\0\0\1\0\1\0\0\0\1\0\3\1\2\3"s,                // short address
-      head + "\0\0\1\0\1\0\0\0\1\0\5\1\2\3\4\5"s,            // long address
-      head + "\0\0\1\0\1\0\0\0\1\0\4\1\2\3"s,                // cut off
-      head + "\0\0\5\0\1\0\0\0\1\0\2\x7f\0"s,                // label type
-      head + "\0\0\x10\0\1\0\0\0\1\0\2\2a"s,                 // short string
+      head,                                           // no answer there
+      head + "\xc0\x14\0\5\0\1\0\0\0\1\0\2\xc0\xc"s,  // points at itself
+      head + "\0\0\1\0\1\0\0\0\1\0\3\1\2\3"s,         // short address
+      head + "\0\0\1\0\1\0\0\0\1\0\5\1\2\3\4\5"s,     // long address
+      head + "\0\0\1\0\1\0\0\0\1\0\4\1\2\3"s,         // cut off
+      head + "\0\0\5\0\1\0\0\0\1\0\2\x7f\0"s,         // label type
+      head + "\0\0\x10\0\1\0\0\0\1\0\2\2a"s,          // short string
   };
   for (const std::string& bytes : cases) {
     CAPTURE(bytes);

@@ -33,7 +33,6 @@ localhost A 192.0.2.77
 2.0.0.127.in-addr.arpa PTR two.example.test
 )";
 
-
 Task<void> ask(Resolver* resolver, std::string name, Type type, Millis limit,
                std::optional<Answer>* answer) {
   Answer found = co_await resolver->find(name, type, limit);
@@ -50,8 +49,7 @@ class Bench {
     REQUIRE(made.ok());
     resolver_ = std::move(*made);
   }
-  Answer find(const std::string& name, Type type,
-              Millis limit = Seconds(20)) {
+  Answer find(const std::string& name, Type type, Millis limit = Seconds(20)) {
     std::optional<Answer> answer;
     Nursery nursery;
     nursery.start(ask(resolver_.get(), name, type, limit, &answer));

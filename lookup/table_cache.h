@@ -1,0 +1,70 @@
+// The tables that this process serves: opened when first asked for, kept open,
+// opened again later where that failed. Tables named with "proxy:" are served
+// when proxy_read_maps lists them (proxymap(8)).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ipc/messages/lookup.h"
+#include "common/loop/loop.h"
+#include "common/tables/table.h"
+
+namespace postern::lookup {
+
+class TableCache {
+ public:
+  // Who complains: the proxymap service about tables that are not approved,
+  // lookup about all else.
+  enum class Voice { lookup, proxymap };
+  using Complain = std::function<void(Voice, const std::string&)>;
+
+  struct Options {
+    std::string proxy_read_maps;  // expanded
+    bool utf8 = true;             // smtputf8_enable
+    Complain complain;            // lines for the log, without "warning: "
+    // The same complaint about the same table is not repeated for so long.
+    Seconds quiet = Seconds(60);
+    // What did not open is not tried again for so long.
+    Seconds retry = Seconds(1);
+  };
+  explicit TableCache(Options options);
+
+  ipc::TableAnswer find(const ipc::TableFind& question, Clock::time_point now);
+
+  // How many tables are open.
+  std::size_t open_tables() const;
+
+ private:
+  // A table by its name without "proxy:".
+  struct Entry {
+    std::unique_ptr<tables::Table> table;  // null: see trouble
+    std::optional<Trouble> trouble;
+    Clock::time_point tried{};
+  };
+  struct Named {
+    std::string name;  // without "proxy:"
+    bool proxied = false;
+  };
+  using List = std::vector<Named>;
+
+  Result<const List*> list_of(const std::string& maps);
+  Result<tables::Table*> table_of(const Named& named, Clock::time_point now);
+  Trouble refuse(const std::string& name, Clock::time_point now);
+  Trouble unavailable(const std::string& name, const Trouble& why);
+  void complain(Voice voice, const std::string& about, const std::string& line,
+                Clock::time_point now);
+
+  Options options_;
+  std::set<std::string, std::less<>> approved_;
+  std::map<std::string, List> lists_;
+  std::map<std::string, Entry> entries_;
+  std::map<std::string, Clock::time_point> complained_;
+};
+
+}  // namespace postern::lookup
