@@ -28,6 +28,7 @@ struct TableAnswer {
 // (a list as in main.conf, expanded) are asked in order.
 struct TableFind {
   using Answer = TableAnswer;
+  static constexpr bool repeatable = true;
   std::string maps;
   std::vector<std::string> keys;
   // Keys from here on are parts of an address: tables of patterns (regexp,
@@ -62,6 +63,7 @@ struct UserAnswer {
 };
 struct UserFind {
   using Answer = UserAnswer;
+  static constexpr bool repeatable = true;
   std::string name;
   static constexpr auto wire() {
     return message("user.find", field("name", &UserFind::name));
@@ -99,6 +101,7 @@ struct MailHostsAnswer {
 };
 struct MailHostsFind {
   using Answer = MailHostsAnswer;
+  static constexpr bool repeatable = true;
   std::string domain;
   bool use_mx = true;      // false: addresses of this host only
   bool native = false;     // also ask the system's hosts file (smtp_host_lookup)
@@ -131,6 +134,7 @@ struct ClientNameAnswer {
 };
 struct ClientNameFind {
   using Answer = ClientNameAnswer;
+  static constexpr bool repeatable = true;
   std::string address;
   static constexpr auto wire() {
     return message("client_name.find",
@@ -154,6 +158,7 @@ struct DnsAnswer {
 };
 struct DnsFind {
   using Answer = DnsAnswer;
+  static constexpr bool repeatable = true;
   std::string name;
   std::string type;  // A, AAAA, MX, NS, TXT, PTR, CNAME, SOA
   static constexpr auto wire() {
