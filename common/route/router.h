@@ -16,7 +16,9 @@
 
 namespace postern {
 
+namespace config {
 class Config;
+}
 
 namespace route {
 
@@ -41,19 +43,22 @@ struct Resolved {
   AddressClass address_class = AddressClass::other;
   // The address had sender-specified routing (user@elsewhere@here, %, !).
   bool routed = false;
+  // No mailbox can have this address ("user@[]", "user@127.0.0.1"): transport
+  // error, next hop "5.1.3 …".
+  bool bad_syntax = false;
 };
 
 class Router {
  public:
   // Both must outlive the router. Reads its settings now.
-  Router(const Config& config, LookupClient& lookup);
+  Router(const config::Config& config, LookupClient& lookup);
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
   // Pattern files and memory tables of the domain lists are read here; call
   // before the process is locked.
-  Status load();
+  void load();
 
   // Completes and normalises an address in internal form: source routes,
   // bang paths, percent hack, myorigin, append_dot_mydomain, a trailing dot.
@@ -61,7 +66,8 @@ class Router {
   std::string rewrite(const std::string& address, Context context) const;
 
   // Where mail from `sender` (internal form, may be empty) to `address`
-  // (rewritten) goes. Trouble: a table did not answer.
+  // (rewritten) goes. Trouble: a table did not answer, with the warning for
+  // the log as its text.
   Task<Result<Resolved>> resolve(std::string sender, std::string address);
 
   // The class of a bare domain. Trouble: a table did not answer.
@@ -73,10 +79,21 @@ class Router {
   // in "User unknown in local recipient table".
   struct Known {
     bool known = true;
-    std::string text;
-    std::string reject_code_parameter;  // unknown_local_recipient_reject_code
+    std::string text;  // without enhanced status
+    // 5.1.1, or what an error transport's next hop begins with.
+    std::string status = "5.1.1";
+    // unknown_local_recipient_reject_code …; empty: by the status.
+    std::string reject_code_parameter;
   };
   Task<Result<Known>> recipient_known(std::string address, Resolved resolved);
+
+  // Is this the domain, or the [address], of this host (mydestination,
+  // inet_interfaces, proxy_interfaces)?
+  Task<Result<bool>> is_local_domain(std::string domain);
+
+  // "transport:nexthop" as transport(5) has it; the next hop may be empty.
+  static std::pair<std::string, std::string> split_destination(
+      const std::string& text);
 
  private:
   struct State;
