@@ -29,6 +29,8 @@ enum CleanupFlag : std::int64_t {
   internal_notice = 32,       // our own DSN: no mappings beyond canonical
   smtputf8_requested = 64,
   discard_message = 128,      // accepted, then dropped (access DISCARD)
+  report_deliveries = 256,    // sendmail -v: a report of the first attempt
+  verify_only = 512,          // sendmail -bv: a report, no delivery
 };
 
 struct MessageBegun {

@@ -149,7 +149,7 @@ TEST_CASE("what the contract does not list ends the link", "[ipc][contract]") {
   CHECK(allowed(Role::smtpd, Role::cleanup, type_of<MessageBegin>()));
   CHECK_FALSE(allowed(Role::cleanup, Role::smtpd, type_of<MessageBegin>()));
   CHECK_FALSE(allowed(Role::smtpd, Role::smtp, type_of<DeliverRequest>()));
-  CHECK_FALSE(may_link(Role::smtpd, Role::qmgr));
+  CHECK_FALSE(may_link(Role::smtpd, Role::local));
   CHECK_FALSE(may_link(Role::worker, Role::cleanup));
 
   // A forged peer: says it is qmgr to smtp's face, but master knows better.

@@ -1,0 +1,327 @@
+// How recipients reach their agents, and what the answers do to the schedule.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/base/text.h"
+#include "common/ipc/messages/content.h"
+#include "common/service/delivery_log.h"
+#include "qmgr/manager.h"
+
+namespace postern::qmgr {
+namespace {
+
+// An agent has this long for one request (daemon_timeout's role in postconf).
+constexpr Millis agent_limit = std::chrono::hours(5);
+
+// After so many lost agents the recipients wait for a later attempt.
+constexpr int most_tries = 3;
+
+}  // namespace
+
+// The link to one transport's agent, shared by its deliveries.
+struct Manager::AgentLink {
+  AgentLink(Service& service, const std::string& name)
+      : link(service, name) {}
+  SharedLink link;
+};
+
+std::string Manager::program_of(const std::string& name) const {
+  for (const ipc::RowWire& row : service_.suite())
+    if (row.name == name && row.type != "inet") return row.program;
+  return {};
+}
+
+bool Manager::builtin(const std::string& program) const {
+  return program == "error" || program == "retry" || program == "discard";
+}
+
+TransportRules Manager::rules_for(const std::string& name) const {
+  const config::Config& c = service_.config();
+  const auto number = [&](const std::string& suffix,
+                          const std::string& fallback) {
+    return static_cast<int>(
+        c.number(name + suffix, c.number(fallback, 0)));
+  };
+  TransportRules rules;
+  rules.concurrency.initial =
+      number("_initial_destination_concurrency",
+             "initial_destination_concurrency");
+  rules.concurrency.limit = number("_destination_concurrency_limit",
+                                   "default_destination_concurrency_limit");
+  rules.concurrency.failed_cohort_limit =
+      number("_destination_concurrency_failed_cohort_limit",
+             "default_destination_concurrency_failed_cohort_limit");
+  const auto text = [&](const std::string& suffix,
+                        const std::string& fallback) {
+    const std::string own = c.text(name + suffix);
+    return own.empty() ? c.text(fallback) : own;
+  };
+  rules.concurrency.positive = Feedback::parse(
+      text("_destination_concurrency_positive_feedback",
+           "default_destination_concurrency_positive_feedback"), 1);
+  rules.concurrency.negative = Feedback::parse(
+      text("_destination_concurrency_negative_feedback",
+           "default_destination_concurrency_negative_feedback"), 1);
+  rules.recipient_limit = number("_destination_recipient_limit",
+                                 "default_destination_recipient_limit");
+  rules.rate_delay =
+      c.duration(name + "_destination_rate_delay",
+                 c.duration("default_destination_rate_delay", Seconds(0)))
+          .count();
+  rules.process_limit =
+      static_cast<int>(c.number("default_process_limit", 100));
+  for (const ipc::RowWire& row : service_.suite())
+    if (row.name == name && row.type != "inet" && row.maxproc > 0)
+      rules.process_limit = static_cast<int>(row.maxproc);
+  return rules;
+}
+
+Transport& Manager::transport(const std::string& name) {
+  std::unique_ptr<Transport>& found = transports_[name];
+  if (!found) found = std::make_unique<Transport>(name, rules_for(name));
+  return *found;
+}
+
+void Manager::schedule_pump() { Loop::current().ready(pump_item_); }
+
+void Manager::pump() {
+  if (draining_) return;
+  const std::int64_t now = now_seconds();
+  std::optional<std::int64_t> wake;
+  for (auto& [name, t] : transports_) {
+    while (auto next = t->next(now)) {
+      ++deliveries_;
+      nursery_.start(deliver(t.get(), next->first, std::move(next->second)));
+    }
+    if (const auto when = t->next_wakeup(now))
+      wake = wake ? std::min(*wake, *when) : *when;
+  }
+  if (wake) pump_timer_.start(Seconds(std::max<std::int64_t>(*wake - now, 1)));
+  if (room() && (incoming_left_ || deferred_left_) &&
+      active_.size() * 2 < static_cast<std::size_t>(active_limit_)) {
+    if (incoming_left_ && cleanup_links_ == 0) scan_incoming();
+    if (deferred_left_) scan_deferred(false);
+  }
+}
+
+ipc::DeliverRequest Manager::make_request(const Transport& t,
+                                          const Entry& entry) const {
+  const Message& m = *entry.message;
+  ipc::DeliverRequest request;
+  request.queue_id = m.id;
+  request.service = t.name;
+  request.nexthop = entry.nexthop;
+  request.sender = m.envelope.sender;
+  request.envid = m.envelope.envid;
+  request.ret = m.envelope.ret;
+  request.body = m.envelope.body;
+  request.smtputf8 = (m.envelope.flags & ipc::smtputf8_requested) != 0;
+  request.context = m.envelope.context;
+  request.content_offset = m.layout.content_offset;
+  request.content_size = m.layout.content_size;
+  request.arrival = m.envelope.arrival;
+  request.activated = m.activated;
+  request.attributes = m.envelope.attributes;
+  request.verify_only = (m.envelope.flags & ipc::verify_only) != 0;
+  for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
+    const queue::Recipient& r = m.envelope.recipients[entry.recipients[i]];
+    ipc::DeliverRecipient out;
+    out.index = static_cast<std::int64_t>(entry.recipients[i]);
+    out.address = entry.addresses[i];
+    out.original = r.original;
+    out.orcpt = r.orcpt;
+    out.notify = r.notify;
+    request.recipients.push_back(std::move(out));
+  }
+  return request;
+}
+
+// The error, retry and discard services: their next hop says what to tell.
+ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
+                                            const Entry& entry) {
+  const Message& m = *entry.message;
+  const bool discard = program == "discard";
+  const bool retry = program == "retry";
+  std::string status = discard ? "2.0.0" : retry ? "4.0.0" : "5.0.0";
+  std::string text = entry.nexthop;
+  const std::size_t space = text.find(' ');
+  const std::string first = text.substr(0, space);
+  if (first.size() >= 5 && is_digit(first[0]) && first[1] == '.' &&
+      space != std::string::npos) {
+    status = first;
+    text = text.substr(space + 1);
+  }
+  status[0] = discard ? '2' : retry || soft_bounce_ ? '4' : '5';
+  const log::Log log = service_.log_as(discard ? "discard" : "error");
+  ipc::DeliverReport report;
+  for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
+    const queue::Recipient& r = m.envelope.recipients[entry.recipients[i]];
+    ipc::DeliverResult result;
+    result.index = static_cast<std::int64_t>(entry.recipients[i]);
+    result.status = status;
+    result.text = text;
+    result.outcome = discard               ? ipc::Outcome::sent
+                     : retry || soft_bounce_ ? ipc::Outcome::deferred
+                                             : ipc::Outcome::bounced;
+    DeliveryLine line;
+    line.queue_id = m.id;
+    line.address = entry.addresses[i];
+    line.original = r.original;
+    line.relay = "none";
+    line.arrival = m.envelope.arrival;
+    line.activated = m.activated;
+    line.status = status;
+    line.outcome = discard ? "sent"
+                   : retry ? "deferred"
+                   : soft_bounce_ ? "SOFTBOUNCE"
+                                  : "bounced";
+    line.text = text;
+    log_delivery(log, line);
+    report.results.push_back(std::move(result));
+  }
+  return report;
+}
+
+Task<Result<ipc::DeliverReport>> Manager::ask_agent(
+    Transport* t, ipc::DeliverRequest request) {
+  std::unique_ptr<AgentLink>& agent = agents_[t->name];
+  if (!agent) agent = std::make_unique<AgentLink>(service_, t->name);
+  AgentLink* live = agent.get();
+  co_return co_await live->link.ask(std::move(request), agent_limit);
+}
+
+Task<void> Manager::deliver(Transport* t, Destination* destination,
+                            Entry entry) {
+  Message& m = *entry.message;
+  const std::string program = program_of(t->name);
+  ipc::DeliverReport report;
+  bool lost = false;
+  if (m.vanished) {
+    // Nothing to do: the administrator has taken it away.
+  } else if (destination->suspended) {
+    defer_entry(entry, destination->why_status, destination->why);
+  } else if (program.empty() && !builtin(t->name)) {
+    log_.warning("{}: no service {} in master.conf", m.id, t->name);
+    defer_entry(entry, "4.3.0", "mail transport unavailable");
+  } else if (builtin(program.empty() ? t->name : program)) {
+    // A row named "retry" is served by the program error.
+    report = deliver_builtin(t->name == "retry" ? "retry"
+                             : program.empty()  ? t->name
+                                                : program,
+                             entry);
+    apply(entry, report);
+  } else {
+    Result<Fd> file = spool_.open_read_only(m.box, m.id);
+    if (!file) {
+      vanish(entry.message);
+    } else {
+      ipc::DeliverRequest request = make_request(*t, entry);
+      request.message = std::move(*file);
+      Result<ipc::DeliverReport> answer =
+          co_await ask_agent(t, std::move(request));
+      if (answer) {
+        report = std::move(*answer);
+        apply(entry, report);
+        feedback(*t, *destination, report);
+      } else {
+        log_.warning("{}: transport {}: {}", m.id, t->name,
+                     answer.trouble().text);
+        lost = true;
+      }
+    }
+  }
+  --deliveries_;
+  const std::int64_t now = now_seconds();
+  t->finished(*destination, now);
+  if (lost && ++entry.tries < most_tries && !draining_) {
+    // A new agent is tried before long; the others of this transport wait too.
+    t->not_before = now + 1;
+    t->put_back(*destination, std::move(entry));
+  } else {
+    if (lost) {
+      t->not_before = now + transport_retry_.count();
+      defer_entry(entry, "4.3.0", "mail transport unavailable");
+    }
+    closed(entry.message, entry.recipients.size());
+  }
+  schedule_pump();
+  if (draining_ && deliveries_ == 0) service_.finished();
+}
+
+void Manager::vanish(const std::shared_ptr<Message>& message) {
+  if (message->vanished) return;
+  // Moved to hold, or deleted, while it was active.
+  message->vanished = true;
+}
+
+void Manager::apply(const Entry& entry, const ipc::DeliverReport& report) {
+  Message& m = *entry.message;
+  bool any_sent = false;
+  for (const ipc::DeliverResult& result : report.results) {
+    const auto index = static_cast<std::size_t>(result.index);
+    if (index >= m.envelope.recipients.size()) continue;
+    m.verdicts[index] = {result.outcome, result};
+    any_sent = any_sent || result.outcome == ipc::Outcome::sent;
+  }
+  for (const std::size_t index : entry.recipients)
+    if (!m.verdicts.contains(index)) {
+      ipc::DeliverResult missing;
+      missing.index = static_cast<std::int64_t>(index);
+      missing.status = "4.3.0";
+      missing.text = "the delivery agent did not say what became of this "
+                     "recipient";
+      m.verdicts[index] = {ipc::Outcome::deferred, missing};
+    }
+  // Sent for good: say so in the file, unless it is about to be removed
+  // because these were the last.
+  if (!any_sent || m.open == entry.recipients.size()) return;
+  queue::Spool::Opened opened = spool_.open(m.box, m.id);
+  if (!opened.message) return;
+  for (const ipc::DeliverResult& result : report.results) {
+    const auto index = static_cast<std::size_t>(result.index);
+    if (result.outcome != ipc::Outcome::sent ||
+        index >= m.envelope.recipients.size())
+      continue;
+    const Status marked = spool_.mark_done(*opened.message, index);
+    if (!marked) log_.warning("{}: {}", m.id, marked.trouble().text);
+  }
+}
+
+void Manager::feedback(Transport& t, Destination& destination,
+                       const ipc::DeliverReport& report) {
+  if (!report.destination_failed) {
+    destination.window.succeeded(t.rules.concurrency);
+    return;
+  }
+  destination.window.failed(t.rules.concurrency);
+  if (destination.window.dead())
+    suspend(t, destination, report.failure_status, report.failure_text);
+}
+
+// A dead destination is left alone for a while: all that waits for it is
+// deferred with the reason at once.
+void Manager::suspend(Transport& t, Destination& destination,
+                      const std::string& status, const std::string& why) {
+  if (destination.suspended) return;
+  destination.suspended = true;
+  destination.why_status = status;
+  destination.why = "delivery temporarily suspended: " + why;
+  destination.not_before = now_seconds() + retry_.minimal_backoff;
+  for (const Entry& entry : t.take_waiting(destination)) {
+    defer_entry(entry, destination.why_status, destination.why);
+    closed(entry.message, entry.recipients.size());
+  }
+}
+
+void Manager::defer_entry(const Entry& entry, const std::string& status,
+                          const std::string& text) {
+  Entry copy;
+  copy.message = entry.message;
+  copy.recipients = entry.recipients;
+  copy.addresses = entry.addresses;
+  copy.nexthop = (status.empty() ? "4.3.0" : status) + " " + text;
+  apply(copy, deliver_builtin("retry", copy));
+}
+
+}  // namespace postern::qmgr
