@@ -82,6 +82,16 @@ Result<Config> Config::parse(std::string_view content,
   return config;
 }
 
+Config Config::from_settings(const std::string& directory,
+                             std::vector<Setting> settings) {
+  Config config;
+  config.directory_ = directory;
+  config.file_ = main_path(directory);
+  for (Setting& one : settings)
+    config.settings_.insert_or_assign(one.name, std::move(one));
+  return config;
+}
+
 Config Config::defaults() {
   Config config;
   config.directory_ = home;

@@ -35,6 +35,9 @@ class Config {
   // From text, with DIRECTORY/main.conf as its name; what load() is made of.
   static Result<Config> parse(std::string_view content,
                               const std::string& directory);
+  // From settings that another process has read (master's snapshot).
+  static Config from_settings(const std::string& directory,
+                              std::vector<Setting> settings);
   // Nothing but initial values, directory /etc/postern.
   static Config defaults();
 

@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,8 @@ struct ServiceRow {
   bool chroot = false;
   bool private_ = true;
   std::vector<std::string> arguments;  // without -o
-  Config config;        // main.conf with the row's -o applied
-  log::Log log;         // "postern/smtpd", or as syslog_name says
+  config::Config config;  // main.conf with the row's -o applied
+  log::Log log;           // "postern/smtpd", or as syslog_name says
 };
 
 // A socket that master has bound for one of our rows. Non-blocking.
@@ -72,8 +73,8 @@ class Service {
   const std::vector<ServiceRow>& rows() const;  // own and hosted
   // All rows of master.conf (names, types, programs, maxproc).
   const std::vector<ipc::RowWire>& suite() const;
-  const Config& config() const;    // of the own row
-  const log::Log& log() const;     // of the own row
+  const config::Config& config() const;  // of the own row
+  const log::Log& log() const;           // of the own row
   std::vector<Listener>& listeners();
   bool started_as_root() const;
   // A log with the tag of a row's program: "postern/bounce". Works for
@@ -91,11 +92,15 @@ class Service {
   void when_linked(std::function<void(Arrival)> callback);
   void when_woken(std::function<void(std::string service)> callback);
   // Drain: stop accepting, finish, then call finished(). The default calls
-  // finished() at once.
+  // finished() at once. draining() is true from then on; drained_for_reload()
+  // tells whether a successor already serves (sessions may take their time)
+  // or the suite stops (master waits a few seconds, then ends the process).
   void when_drained(std::function<void()> callback);
+  bool draining() const;
+  bool drained_for_reload() const;
   void when_stressed(std::function<void(bool on)> callback);
 
-  // To master: how many sessions are open, and whether no more are taken.
+  // To master, each time it changes what master would do: how many sessions are open, and whether no more are taken.
   void tell_load(std::int64_t sessions, bool full);
 
   // Applies the profile of the role (common/sandbox) and tells master that we
@@ -115,27 +120,44 @@ class Service {
 class SharedLink {
  public:
   SharedLink(Service& service, std::string target);
-  // Trouble (4.3.0) when there is no way to the service now.
+  ~SharedLink();
+  SharedLink(const SharedLink&) = delete;
+  SharedLink& operator=(const SharedLink&) = delete;
+
+  // Trouble (4.3.0) when there is no way to the service now. A question that
+  // may be repeated (`static constexpr bool repeatable = true`) is asked once
+  // more when the link broke under it: the service was replaced by a reload.
   template <class Q>
   Task<Result<typename Q::Answer>> ask(Q question, Millis limit);
   // The live link; pointer is good until the next co_await.
   Task<Result<ipc::Link*>> get(Millis limit);
 
  private:
+  enum class Outcome { settled, abandoned };
+  class Making;   // the attempt that all askers wait for
+  class Waiting;  // an asker
   Service& service_;
   std::string target_;
   std::unique_ptr<ipc::Link> link_;
-  bool connecting_ = false;
-  std::vector<Promised<bool>*> waiting_;
+  std::optional<Trouble> trouble_;  // of the last attempt
+  bool making_ = false;
+  std::vector<Promised<Outcome>*> waiting_;
 };
 
 template <class Q>
 Task<Result<typename Q::Answer>> SharedLink::ask(Q question, Millis limit) {
-  Result<ipc::Link*> link = co_await get(limit);
-  if (!link) co_return link.trouble();
-  ipc::Link* live = *link;
-  Result<typename Q::Answer> answer = co_await live->call(question, limit);
-  co_return std::move(answer);
+  for (int attempt = 1;; ++attempt) {
+    Result<ipc::Link*> link = co_await get(limit);
+    if (!link) co_return link.trouble();
+    ipc::Link* live = *link;
+    Result<typename Q::Answer> answer = co_await live->call(question, limit);
+    // get() has kept the link, or replaced it after it had closed.
+    const bool broke = !answer && (link_ == nullptr || !link_->open());
+    if constexpr (requires { Q::repeatable; }) {
+      if (broke && attempt == 1) continue;
+    }
+    co_return std::move(answer);
+  }
 }
 
 }  // namespace postern

@@ -1,4 +1,5 @@
-// Questions to lookup: tables, users, names.
+// Questions to lookup: tables, users, names. `repeatable`: the question may be
+// asked again when its link broke before the answer.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,123 @@
+#include "master/identity.h"
+
+#include <sys/stat.h>
+
+#include "common/base/panic.h"
+#include "common/os/users.h"
+#include "common/service/places.h"
+
+namespace postern::master {
+namespace {
+
+using sandbox::UserClass;
+
+Identity identity_of(const os::User& user) {
+  return {user.name, user.uid, user.gid, {user.gid}};
+}
+
+Result<Identity> mail_owner(const config::Config& config) {
+  const std::string name = config.get<"mail_owner">();
+  const Result<std::optional<os::User>> found = os::find_user(name);
+  if (!found) return found.trouble();
+  if (!*found)
+    return give_up("3.5", "file " + config.file() +
+                              ": parameter mail_owner: unknown user name "
+                              "value: " + name);
+  if ((*found)->uid == 0)
+    return give_up("3.5", "file " + config.file() +
+                              ": parameter mail_owner: user " + name +
+                              " has privileged user ID");
+  return identity_of(**found);
+}
+
+Result<gid_t> drop_group(const config::Config& config) {
+  const std::string name = config.get<"setgid_group">();
+  const Result<std::optional<gid_t>> found = os::find_group(name);
+  if (!found) return found.trouble();
+  if (!*found)
+    return give_up("3.5", "file " + config.file() +
+                              ": parameter setgid_group: unknown group name: " +
+                              name);
+  if (**found == 0)
+    return give_up("3.5", "file " + config.file() +
+                              ": parameter setgid_group: group " + name +
+                              " has privileged group ID");
+  return **found;
+}
+
+// A directory that its group may write in, and not everybody.
+std::optional<gid_t> writing_group(const std::string& directory) {
+  struct stat facts;
+  if (::stat(directory.c_str(), &facts) != 0) return std::nullopt;
+  const mode_t writers = facts.st_mode & (S_IWGRP | S_IWOTH);
+  if (!S_ISDIR(facts.st_mode) || writers != S_IWGRP) return std::nullopt;
+  return facts.st_gid;
+}
+
+std::string without_end_slash(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+}  // namespace
+
+const Identity& Identities::of(Role role) const {
+  const auto found = of_class.find(sandbox::profile(role).user);
+  require(found != of_class.end(), "a role that has no user of its own");
+  return found->second;
+}
+
+Result<Identities> resolve_identities(const config::Config& config) {
+  const Result<Identity> owner = mail_owner(config);
+  if (!owner) return owner.trouble();
+  const Result<gid_t> group = drop_group(config);
+  if (!group) return group.trouble();
+  Identities identities;
+  identities.drop_group = *group;
+  identities.of_class[UserClass::queue] = *owner;
+  std::string missing;
+  for (const UserClass each : {UserClass::network, UserClass::lookup,
+                               UserClass::delivery, UserClass::auth}) {
+    const std::string name = config.text(owner_parameter(each));
+    const Result<std::optional<os::User>> found = os::find_user(name);
+    if (!found) return found.trouble();
+    const bool usable = *found && (*found)->uid != 0;
+    if (!usable) missing += (missing.empty() ? "" : ", ") + name;
+    identities.of_class[each] = usable ? identity_of(**found) : *owner;
+  }
+  if (!missing.empty())
+    identities.warnings.push_back(
+        "no such user: " + missing + "; their processes run as " +
+        owner->user + " (postern check tells how to create them)");
+  return identities;
+}
+
+Result<Identity> worker_identity(const ipc::WorkerRequest& request,
+                                 const std::string& spool) {
+  constexpr std::int64_t most = 0xfffffffe;  // -1 means "no change" to setuid
+  if (request.uid < 0 || request.uid >= most || request.gid < 0 ||
+      request.gid >= most)
+    return try_later("3.0", "a worker with no user or group id was asked for");
+  Identity identity;
+  identity.user = request.user;
+  identity.uid = static_cast<uid_t>(request.uid);
+  identity.gid = static_cast<gid_t>(request.gid);
+  if (request.user.empty()) {
+    if (identity.uid == 0)
+      return give_up("3.0", "a worker as root was asked for without a name");
+    identity.groups = {identity.gid};
+  } else {
+    const Result<std::optional<os::User>> found =
+        os::find_user(request.user);
+    if (!found) return found.trouble();
+    if (!*found || (*found)->uid != identity.uid)
+      return give_up("3.0", "user " + request.user + " does not have id " +
+                                std::to_string(request.uid));
+    identity.groups = os::groups_of(request.user, identity.gid);
+  }
+  if (without_end_slash(request.directory) == without_end_slash(spool))
+    identity.gid = writing_group(spool).value_or(identity.gid);
+  return identity;
+}
+
+}  // namespace postern::master

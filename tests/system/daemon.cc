@@ -1,0 +1,182 @@
+// Stands for any daemon of the suite in tests of master: takes its role from
+// the name it is executed by, and does on request what daemons do.
+//
+// As smtpd it answers lines on its listeners:
+//   pid             its process id
+//   rows            the names of its rows
+//   setting NAME    a parameter of its own row
+//   link SERVICE    links to it; "ok ROLE", or the trouble's text
+//   count           a question to lookup; the count of its answer
+//   worker DIR      asks for a worker (as local does)
+//   full, roomy     tells master so; the answer is "told"
+//   stress          whether master has declared it
+//   wakeups         how often each of its rows was woken
+//   die N           exits with status N
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <list>
+#include <map>
+
+#include "common/base/text.h"
+#include "common/ipc/messages/lookup.h"
+#include "common/loop/stream.h"
+#include "common/os/files.h"
+#include "common/service/service.h"
+
+using namespace postern;
+
+namespace {
+
+constexpr Millis limit{20'000};
+
+Role role_of_program() {
+  char path[4096] = "";
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  const std::string name =
+      os::base_name(std::string(path, size < 0 ? 0 : static_cast<std::size_t>(size)));
+  return role_from(name).value_or(Role::smtpd);
+}
+
+class Daemon {
+ public:
+  explicit Daemon(Service& service)
+      : service_(service), lookup_(service, "lookup") {
+    service_.when_linked([this](Arrival arrival) { take(std::move(arrival)); });
+    service_.when_woken([this](std::string row) { ++woken_[row]; });
+    service_.when_stressed([this](bool on) { stressed_ = on; });
+    service_.when_drained([this] { drain(); });
+    if (service_.role() != Role::smtpd) return;
+    for (Listener& each : service_.listeners()) {
+      Listener* listener = &each;
+      watches_.push_back(std::make_unique<Watch>(
+          each.socket.get(), Watch::read, false,
+          [this, listener](short) { accept_on(*listener); }));
+    }
+  }
+
+ private:
+  void take(Arrival arrival) {
+    auto link = std::shared_ptr<ipc::Link>(std::move(arrival.link));
+    peers_.start(answer(std::move(link)));
+  }
+
+  Task<> answer(std::shared_ptr<ipc::Link> link) {
+    while (link->open()) {
+      std::optional<ipc::Frame> frame = co_await link->next(limit);
+      if (!frame) continue;
+      if (auto note = frame->as<ipc::AnvilNote>())
+        link->reply(frame->id, ipc::AnvilAnswer{++count_, ::getpid()});
+    }
+  }
+
+  void accept_on(Listener& listener) {
+    Fd client(::accept4(listener.socket.get(), nullptr, nullptr,
+                        SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (client)
+      clients_.start(converse(std::make_shared<Stream>(std::move(client))));
+  }
+
+  Task<> converse(std::shared_ptr<Stream> stream) {
+    try {
+      for (;;) {
+        const std::string line = co_await read_line(stream.get());
+        const std::string reply = co_await carry_out(line);
+        stream->put(reply + "\n");
+        co_await stream->flush(limit);
+      }
+    } catch (const Hangup&) {
+    }
+    if (draining_ && clients_.size() == 1) service_.finished();
+  }
+
+  Task<std::string> read_line(Stream* stream) {
+    while (stream->buffered().find('\n') == std::string_view::npos) {
+      co_await stream->fill(limit);
+    }
+    std::string line(
+        stream->buffered().substr(0, stream->buffered().find('\n')));
+    stream->consume(line.size() + 1);
+    co_return line;
+  }
+
+  Task<std::string> carry_out(std::string line) {
+    const std::vector<std::string> words = split_words(line, " ");
+    const std::string verb = words.empty() ? "" : words[0];
+    const std::string what = words.size() < 2 ? "" : words[1];
+    if (verb == "link") {
+      std::string answer = co_await link(what);
+      co_return answer;
+    }
+    if (verb == "count") {
+      std::string answer = co_await count();
+      co_return answer;
+    }
+    if (verb == "full" || verb == "roomy")
+      service_.tell_load(1, verb == "full");
+    co_return at_once(verb, what);
+  }
+
+  std::string at_once(const std::string& verb, const std::string& what) {
+    if (verb == "pid") return std::to_string(::getpid());
+    if (verb == "setting") return service_.config().text(what);
+    if (verb == "stress") return stressed_ ? "on" : "off";
+    if (verb == "full" || verb == "roomy") return "told";
+    if (verb == "die") std::_Exit(std::atoi(what.c_str()));
+    if (verb == "ids")
+      return std::to_string(::getuid()) + " " + std::to_string(::getgid());
+    std::string text;
+    if (verb == "rows")
+      for (const ServiceRow& row : service_.rows()) text += row.name + " ";
+    if (verb == "open") {
+      struct stat facts;
+      for (int fd = 0; fd < 256; ++fd)
+        if (::fstat(fd, &facts) == 0) text += std::to_string(fd) + " ";
+    }
+    return std::string(trim(text));
+  }
+
+  Task<std::string> link(std::string service) {
+    Result<std::unique_ptr<ipc::Link>> made =
+        co_await service_.link_to(service, limit);
+    if (!made) co_return made.trouble().text;
+    co_return "ok " + std::string(name_of((*made)->peer()));
+  }
+
+  Task<std::string> count() {
+    const ipc::AnvilNote note{"connect", "test"};
+    Result<ipc::AnvilAnswer> answer = co_await lookup_.ask(note, limit);
+    if (!answer) co_return answer.trouble().text;
+    co_return std::to_string(answer->count) + " " +
+        std::to_string(answer->rate);
+  }
+
+  void drain() {
+    draining_ = true;
+    watches_.clear();
+    // Sessions go on after a reload, and are cut off at a stop.
+    if (clients_.empty() || !service_.drained_for_reload())
+      service_.finished();
+  }
+
+  Service& service_;
+  SharedLink lookup_;
+  std::map<std::string, int> woken_;
+  std::int64_t count_ = 0;
+  bool stressed_ = false;
+  bool draining_ = false;
+  std::vector<std::unique_ptr<Watch>> watches_;
+  Nursery peers_;
+  Nursery clients_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Service service(role_of_program(), argc, argv);
+  Daemon daemon(service);
+  service.lock();
+  return service.run();
+}
