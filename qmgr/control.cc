@@ -1,6 +1,6 @@
 // What administrators may ask of the queue while it runs.
 #include "common/base/text.h"
-#include "common/ipc/messages/flush.h"
+#include "common/ipc/messages/queue.h"
 #include "common/mail/address.h"
 #include "common/queue/queue_id.h"
 #include "qmgr/manager.h"
@@ -44,10 +44,12 @@ Task<void> Manager::serve_smtpd(std::unique_ptr<ipc::Link> link) {
   while (link->open() || link->waiting() > 0) {
     std::optional<ipc::Frame> frame = co_await link->next(forever);
     if (!frame) continue;
-    std::optional<ipc::FlushSite> wanted = frame->as<ipc::FlushSite>();
+    std::optional<ipc::FlushRequest> wanted =
+        frame->as<ipc::FlushRequest>();
     if (!wanted) co_return;
-    ipc::FlushSiteAnswer reply;
-    reply.status = co_await flush_site(wanted->domain);
+    std::string site = wanted->site;
+    ipc::FlushAnswer reply;
+    reply.status = co_await flush_site(std::move(site));
     link->reply(frame->id, reply);
   }
 }
@@ -64,7 +66,7 @@ Task<std::string> Manager::flush_site(std::string domain) {
     log_.warning(eligible.trouble().text);
     co_return "unavailable";
   }
-  if (!*eligible) co_return "denied";
+  if (!*eligible) co_return "deny";
   for (auto& [name, t] : transports_) t->revive_all();
   std::vector<std::string> ids;
   const Status done =

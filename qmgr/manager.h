@@ -51,7 +51,7 @@ class Manager {
   // The administrator's wishes: everything deferred, one message, one site.
   void flush_all();
   bool flush_message(const std::string& id);
-  // "ok", "denied" (not one of fast_flush_domains), "bad", "unavailable".
+  // "ok", "deny" (not one of fast_flush_domains), "bad", "unavailable".
   Task<std::string> flush_site(std::string domain);
 
   queue::Spool& spool() { return spool_; }

@@ -1,7 +1,7 @@
 // The sockets that administrators' tools speak to:
 //
 //   public/qmgr   "flush" | "flush-id ID"        -> "ok" or "unknown"
-//   public/flush  "site DOMAIN"                  -> "ok", "denied", "bad"
+//   public/flush  "site DOMAIN"                  -> "ok", "deny", "bad"
 //   public/showq  (nothing, or "list")           -> one JSON object a line
 //
 // One request a connection, a line each way; showq's answer ends with the

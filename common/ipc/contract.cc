@@ -5,7 +5,6 @@
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
-#include "common/ipc/messages/flush.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -35,8 +34,7 @@ constexpr Edge edges[] = {
     // Into the active queue, and notices.
     edge<MessageAdmit>(Role::cleanup, Role::qmgr),
     edge<NoticeRequest>(Role::qmgr, Role::cleanup),
-    // ETRN.
-    edge<FlushSite>(Role::smtpd, Role::qmgr),
+    edge<FlushRequest>(Role::smtpd, Role::qmgr),
     // Out.
     edge<DeliverRequest>(Role::qmgr, Role::smtp),
     edge<DeliverRequest>(Role::qmgr, Role::local),

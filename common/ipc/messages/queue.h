@@ -36,6 +36,22 @@ struct MessageAdmit {
   }
 };
 
+// smtpd to qmgr (service `flush`): ETRN (RFC 1985). Deliver now what waits for
+// a site of fast_flush_domains; `site` is a domain or "[address]".
+struct FlushAnswer {
+  std::string status;  // "ok", "deny" (not such a site), "bad" (no such name)
+  static constexpr auto wire() {
+    return message("flush.answer", field("status", &FlushAnswer::status));
+  }
+};
+struct FlushRequest {
+  using Answer = FlushAnswer;
+  std::string site;
+  static constexpr auto wire() {
+    return message("flush.request", field("site", &FlushRequest::site));
+  }
+};
+
 // What became of one recipient, for a notice (RFC 3464 2.3).
 struct NoticeRecipient {
   std::string address;
