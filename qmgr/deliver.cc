@@ -19,13 +19,6 @@ constexpr int most_tries = 3;
 
 }  // namespace
 
-// The link to one transport's agent, shared by its deliveries.
-struct Manager::AgentLink {
-  AgentLink(Service& service, const std::string& name)
-      : link(service, name) {}
-  SharedLink link;
-};
-
 std::string Manager::program_of(const std::string& name) const {
   for (const ipc::RowWire& row : service_.suite())
     if (row.name == name && row.type != "inet") return row.program;
@@ -154,6 +147,7 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
   }
   status[0] = discard ? '2' : retry || soft_bounce_ ? '4' : '5';
   const log::Log log = service_.log_as(discard ? "discard" : "error");
+  const std::int64_t started = now_microseconds();
   ipc::DeliverReport report;
   for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
     const queue::Recipient& r = m.envelope.recipients[entry.recipients[i]];
@@ -164,20 +158,20 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
     result.outcome = discard               ? ipc::Outcome::sent
                      : retry || soft_bounce_ ? ipc::Outcome::deferred
                                              : ipc::Outcome::bounced;
-    DeliveryLine line;
-    line.queue_id = m.id;
-    line.address = entry.addresses[i];
-    line.original = r.original;
-    line.relay = "none";
-    line.arrival = m.envelope.arrival;
-    line.activated = m.activated;
-    line.status = status;
-    line.outcome = discard ? "sent"
-                   : retry ? "deferred"
+    DeliveryEvent event;
+    event.queue_id = m.id;
+    event.recipient = entry.addresses[i];
+    event.original = r.original;
+    event.relay = "none";
+    event.times = {m.envelope.arrival, m.activated, started, 0,
+                   now_microseconds()};
+    event.dsn = status;
+    event.status = discard        ? "sent"
+                   : retry        ? "deferred"
                    : soft_bounce_ ? "SOFTBOUNCE"
                                   : "bounced";
-    line.text = text;
-    log_delivery(log, line);
+    event.text = text;
+    log_delivery(log, event);
     report.results.push_back(std::move(result));
   }
   return report;
@@ -185,10 +179,10 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
 
 Task<Result<ipc::DeliverReport>> Manager::ask_agent(
     Transport* t, ipc::DeliverRequest request) {
-  std::unique_ptr<AgentLink>& agent = agents_[t->name];
-  if (!agent) agent = std::make_unique<AgentLink>(service_, t->name);
-  AgentLink* live = agent.get();
-  co_return co_await live->link.ask(std::move(request), agent_limit);
+  std::unique_ptr<SharedLink>& agent = agents_[t->name];
+  if (!agent) agent = std::make_unique<SharedLink>(service_, t->name);
+  SharedLink* link = agent.get();
+  co_return co_await link->ask(std::move(request), agent_limit);
 }
 
 Task<void> Manager::deliver(Transport* t, Destination* destination,

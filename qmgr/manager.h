@@ -60,8 +60,6 @@ class Manager {
   const log::Log& log() const { return log_; }
 
  private:
-  struct AgentLink;
-
   // intake.cc
   void recover();
   bool activate(const std::string& id, queue::Box from, bool verify,
@@ -129,7 +127,8 @@ class Manager {
 
   std::unordered_map<std::string, std::shared_ptr<Message>> active_;
   std::unordered_map<std::string, std::unique_ptr<Transport>> transports_;
-  std::unordered_map<std::string, std::unique_ptr<AgentLink>> agents_;
+  // One link a transport, shared by its deliveries.
+  std::unordered_map<std::string, std::unique_ptr<SharedLink>> agents_;
   // Deferred messages we know, with the time of their next attempt (seconds).
   std::unordered_map<std::string, std::int64_t> deferred_;
   bool incoming_left_ = false;   // more lies there than the active limit allows

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "qmgr/concurrency.h"
@@ -41,8 +42,8 @@ struct TransportRules {
 
 class Destination {
  public:
-  Destination(std::string key, const ConcurrencyRules& rules)
-      : key(std::move(key)), window(rules) {}
+  Destination(std::string its_key, const ConcurrencyRules& rules)
+      : key(std::move(its_key)), window(rules) {}
 
   std::string key;
   Window window;
@@ -56,8 +57,8 @@ class Destination {
 
 class Transport {
  public:
-  Transport(std::string name, TransportRules rules)
-      : name(std::move(name)), rules(std::move(rules)) {}
+  Transport(std::string its_name, TransportRules its_rules)
+      : name(std::move(its_name)), rules(std::move(its_rules)) {}
 
   std::string name;
   TransportRules rules;
