@@ -1,0 +1,176 @@
+#include "common/route/lookup_client.h"
+
+#include <utility>
+
+#include "common/base/text.h"
+#include "common/tables/maps.h"
+#include "common/tables/spec.h"
+
+namespace postern::route {
+namespace {
+
+// lookup has time limits of its own, which are shorter.
+constexpr Millis table_limit{100'000};
+constexpr Millis user_limit{60'000};
+constexpr Millis names_limit{60'000};
+constexpr Millis anvil_limit{10'000};
+
+}  // namespace
+
+LookupClient::LookupClient(Service& service)
+    : lookup_(std::make_unique<SharedLink>(service, "lookup")) {
+  options_.utf8 = service.config().get<"smtputf8_enable">();
+  options_.warn = [log = service.log()](std::string_view line) {
+    log.warning(line);
+  };
+}
+
+LookupClient::LookupClient(tables::Warn warn) {
+  options_.warn = std::move(warn);
+}
+
+LookupClient::~LookupClient() = default;
+
+Status LookupClient::preload(const std::string& maps) {
+  const auto names = tables::split_table_names(maps);
+  if (!names) return names.trouble();
+  for (const std::string& name : *names) {
+    // Whether proxy: tables may be used is for lookup to say.
+    if (tables_.contains(name) || tables::is_proxied(name)) continue;
+    if (!tables::is_table_name(name) || !tables::in_memory(name)) continue;
+    tables_[name] = tables::open_or_unavailable(name, options_);
+  }
+  if (auto whole = at_hand(maps)) lists_[maps] = std::move(*whole);
+  return {};
+}
+
+std::optional<std::vector<LookupClient::Table>> LookupClient::at_hand(
+    const std::string& maps) const {
+  if (const auto list = lists_.find(maps); list != lists_.end())
+    return list->second;
+  const auto names = tables::split_table_names(maps);
+  if (!names) return std::nullopt;
+  std::vector<Table> found;
+  for (const std::string& name : *names) {
+    const auto table = tables_.find(name);
+    if (table == tables_.end()) return std::nullopt;
+    found.push_back(table->second);
+  }
+  return found;
+}
+
+Result<ipc::TableAnswer> LookupClient::find_here(
+    const std::vector<Table>& tables, const std::vector<std::string>& keys,
+    std::int64_t partial_from) {
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto index = static_cast<std::int64_t>(i);
+    for (const Table& table : tables) {
+      if (index >= partial_from && !table->fixed_keys()) continue;
+      tables::Found found = table->find(keys[i]);
+      if (!found) return found.trouble();
+      if (*found)
+        return ipc::TableAnswer{true, index, std::move(**found), table->name(),
+                                ipc::TroubleWire::none()};
+    }
+  }
+  return ipc::TableAnswer{};
+}
+
+template <class Q>
+Task<Result<typename Q::Answer>> LookupClient::ask(Q question, Millis limit) {
+  if (!lookup_) co_return try_later("3.0", "there is no lookup service here");
+  co_return co_await lookup_->ask(std::move(question), limit);
+}
+
+Task<Result<ipc::TableAnswer>> LookupClient::find_first(
+    std::string maps, std::vector<std::string> keys,
+    std::int64_t partial_from) {
+  if (const auto tables = at_hand(maps))
+    co_return find_here(*tables, keys, partial_from);
+  ipc::TableFind question;
+  question.maps = std::move(maps);
+  question.keys = std::move(keys);
+  question.partial_from = partial_from;
+  Result<ipc::TableAnswer> answer =
+      co_await ask(std::move(question), table_limit);
+  if (answer && answer->trouble.present) co_return answer->trouble.trouble();
+  co_return std::move(answer);
+}
+
+Task<Result<std::optional<std::string>>> LookupClient::find(std::string maps,
+                                                            std::string key) {
+  std::vector<std::string> keys;
+  keys.push_back(std::move(key));
+  Result<ipc::TableAnswer> answer =
+      co_await find_first(std::move(maps), std::move(keys), 1);
+  if (!answer) co_return answer.trouble();
+  std::optional<std::string> value;
+  if (answer->found) value = std::move(answer->value);
+  co_return std::move(value);
+}
+
+Task<Result<std::optional<os::User>>> LookupClient::user(std::string name) {
+  ipc::UserFind question;
+  question.name = std::move(name);
+  Result<ipc::UserAnswer> answer =
+      co_await ask(std::move(question), user_limit);
+  if (!answer) co_return answer.trouble();
+  if (answer->trouble.present) co_return answer->trouble.trouble();
+  std::optional<os::User> user;
+  if (answer->found) {
+    user.emplace();
+    user->name = answer->name;
+    user->uid = static_cast<uid_t>(answer->uid);
+    user->gid = static_cast<gid_t>(answer->gid);
+    user->full_name = answer->full_name;
+    user->home = answer->home;
+    user->shell = answer->shell;
+  }
+  co_return std::move(user);
+}
+
+Task<ipc::MailHostsAnswer> LookupClient::mail_hosts(
+    ipc::MailHostsFind question) {
+  Result<ipc::MailHostsAnswer> answer =
+      co_await ask(std::move(question), names_limit);
+  if (answer) co_return std::move(*answer);
+  ipc::MailHostsAnswer failed;
+  failed.trouble = ipc::TroubleWire::from(answer.trouble());
+  co_return std::move(failed);
+}
+
+Task<ipc::ClientNameAnswer> LookupClient::client_name(std::string address) {
+  ipc::ClientNameFind question;
+  question.address = std::move(address);
+  Result<ipc::ClientNameAnswer> answer =
+      co_await ask(std::move(question), names_limit);
+  if (answer) co_return std::move(*answer);
+  ipc::ClientNameAnswer failed;
+  failed.name = failed.reverse_name = "unknown";
+  failed.name_code = failed.reverse_code = 4;
+  failed.warning = answer.trouble().text;
+  co_return std::move(failed);
+}
+
+Task<ipc::DnsAnswer> LookupClient::dns(std::string name, std::string type) {
+  ipc::DnsFind question;
+  question.name = std::move(name);
+  question.type = std::move(type);
+  Result<ipc::DnsAnswer> answer =
+      co_await ask(std::move(question), names_limit);
+  if (answer) co_return std::move(*answer);
+  ipc::DnsAnswer failed;
+  failed.status = "servfail";
+  failed.text = answer.trouble().text;
+  co_return std::move(failed);
+}
+
+Task<Result<ipc::AnvilAnswer>> LookupClient::anvil(std::string event,
+                                                   std::string client) {
+  ipc::AnvilNote note;
+  note.event = std::move(event);
+  note.client = std::move(client);
+  co_return co_await ask(std::move(note), anvil_limit);
+}
+
+}  // namespace postern::route

@@ -1,0 +1,85 @@
+// A thread for calls that may block: the C library's user database, which may
+// ask a server over the network.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/loop/loop.h"
+#include "common/loop/task.h"
+#include "common/os/fd.h"
+
+namespace postern::lookup {
+
+class HelperThread {
+ public:
+  // The thread starts with the first job: after the process was confined,
+  // since a thread that exists then would stay free. Waits for the job that
+  // runs when it goes.
+  HelperThread();
+  ~HelperThread();
+  HelperThread(const HelperThread&) = delete;
+  HelperThread& operator=(const HelperThread&) = delete;
+
+  // Runs `call` in the thread, which must use nothing but what it holds. A job
+  // that goes before its call is done leaves the result to nobody.
+  template <class T>
+  class Job {
+   public:
+    Job(HelperThread& helper, std::function<T()> call)
+        : shared_(std::make_shared<Shared>()) {
+      shared_->job = this;
+      auto run = [shared = shared_, call = std::move(call)] {
+        shared->result.emplace(call());
+      };
+      auto report = [shared = shared_] {
+        if (shared->job != nullptr)
+          shared->job->done_.set(std::move(*shared->result));
+      };
+      helper.post({std::move(run), std::move(report)});
+    }
+    ~Job() { shared_->job = nullptr; }
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
+
+    // co_await; false when `limit` has passed.
+    typename Promised<T>::Wait wait(Millis limit) { return done_.wait(limit); }
+    T take() { return done_.take(); }
+
+   private:
+    // `job` is used by the loop's thread only, `result` by one at a time.
+    struct Shared {
+      Job* job = nullptr;
+      std::optional<T> result;
+    };
+    std::shared_ptr<Shared> shared_;
+    Promised<T> done_;
+  };
+
+ private:
+  struct Work {
+    std::function<void()> run;     // in the thread
+    std::function<void()> report;  // in the loop
+  };
+  void post(Work work);
+  void work();
+  void collect();
+
+  std::mutex mutex_;
+  std::condition_variable more_;
+  std::deque<Work> waiting_;
+  std::vector<Work> done_;
+  bool ending_ = false;
+  Fd wakeup_;  // an eventfd
+  std::unique_ptr<Watch> watch_;
+  std::thread thread_;
+};
+
+}  // namespace postern::lookup

@@ -1,0 +1,159 @@
+#include "lookup/server.h"
+
+#include <utility>
+
+namespace postern::lookup {
+namespace {
+
+// Peers may be silent for as long as they like.
+constexpr Millis listening{3'600'000};
+// A peer that does not take its answers in this time is given up.
+constexpr Millis reading_limit{60'000};
+constexpr Millis user_limit{30'000};
+constexpr std::size_t most_unsent = 1u << 20;
+// Questions of one peer that are under way; more wait in the link.
+constexpr std::size_t most_under_way = 2000;
+
+// Counts a question for as long as its task lives.
+class UnderWay {
+ public:
+  explicit UnderWay(std::size_t& count) : count_(count) { ++count_; }
+  ~UnderWay() { --count_; }
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+
+ private:
+  std::size_t& count_;
+};
+
+}  // namespace
+
+struct Server::Session {
+  std::unique_ptr<ipc::Link> link;
+  Anvil::Reporter id;
+  Nursery tasks;
+};
+
+Server::Server(TableCache& tables, Names& names, Anvil& anvil,
+               HelperThread& helper, log::Log log)
+    : tables_(tables),
+      names_(names),
+      anvil_(anvil),
+      helper_(helper),
+      log_(std::move(log)) {}
+
+void Server::take(std::unique_ptr<ipc::Link> link) {
+  auto session = std::make_unique<Session>();
+  session->link = std::move(link);
+  session->id = ++last_session_;
+  sessions_.start(serve(std::move(session)));
+}
+
+void Server::when_answered(std::function<void()> callback) {
+  answered_ = std::move(callback);
+  check_answered();
+}
+
+void Server::check_answered() {
+  if (under_way_ > 0 || !answered_) return;
+  const auto callback = std::exchange(answered_, nullptr);
+  callback();
+}
+
+Task<void> Server::serve(std::unique_ptr<Session> session) {
+  ipc::Link& link = *session->link;
+  while (link.open() || link.waiting() > 0) {
+    std::optional<ipc::Frame> frame = co_await link.next(listening);
+    if (frame) handle(session.get(), std::move(*frame));
+    if (link.unsent() > most_unsent) {
+      const bool taken = co_await link.drained(reading_limit);
+      if (!taken) link.close();
+    }
+    while (session->tasks.size() > most_under_way) {
+      co_await pause(Millis(10));
+    }
+  }
+  anvil_.gone(session->id);
+  session.reset();
+  check_answered();
+}
+
+template <class Q>
+Task<void> Server::finish(Session* session, std::uint32_t id,
+                          Task<typename Q::Answer> answer) {
+  {
+    const UnderWay question(under_way_);
+    typename Q::Answer found = co_await std::move(answer);
+    session->link->reply(id, found);
+  }
+  check_answered();
+}
+
+template <class Q>
+void Server::begin(Session* session, ipc::Frame& frame,
+                   Task<typename Q::Answer> (Server::*answer)(Q)) {
+  std::optional<Q> question = frame.as<Q>();
+  if (!question) return session->link->close();
+  session->tasks.start(
+      finish<Q>(session, frame.id, (this->*answer)(std::move(*question))));
+}
+
+void Server::handle(Session* session, ipc::Frame frame) {
+  if (auto table = frame.as<ipc::TableFind>()) {
+    session->link->reply(frame.id, tables_.find(*table, Clock::now()));
+  } else if (auto note = frame.as<ipc::AnvilNote>()) {
+    session->link->reply(frame.id,
+                         anvil_.note(*note, session->id, Anvil::now()));
+  } else if (frame.is<ipc::UserFind>()) {
+    begin(session, frame, &Server::user);
+  } else if (frame.is<ipc::MailHostsFind>()) {
+    begin(session, frame, &Server::mail_hosts);
+  } else if (frame.is<ipc::ClientNameFind>()) {
+    begin(session, frame, &Server::client_name);
+  } else if (frame.is<ipc::DnsFind>()) {
+    begin(session, frame, &Server::records);
+  } else {
+    log_.warning("the {} service asked something that lookup does not answer",
+                 session->link->name());
+    session->link->close();
+  }
+}
+
+ipc::UserAnswer user_answer(const Result<std::optional<os::User>>& found) {
+  ipc::UserAnswer answer;
+  if (!found) {
+    answer.trouble = ipc::TroubleWire::from(found.trouble());
+  } else if (*found) {
+    const os::User& user = **found;
+    answer = {true,           user.name, user.uid,   user.gid,
+              user.full_name, user.home, user.shell, ipc::TroubleWire::none()};
+  }
+  return answer;
+}
+
+Task<ipc::UserAnswer> Server::user(ipc::UserFind question) {
+  HelperThread::Job<ipc::UserAnswer> job(
+      helper_, [name = std::move(question.name)] {
+        return user_answer(os::find_user(name));
+      });
+  const bool in_time = co_await job.wait(user_limit);
+  if (in_time) co_return job.take();
+  ipc::UserAnswer late;
+  late.trouble = ipc::TroubleWire::from(
+      try_later("3.0", "the user database does not answer"));
+  co_return std::move(late);
+}
+
+Task<ipc::MailHostsAnswer> Server::mail_hosts(ipc::MailHostsFind question) {
+  co_return co_await names_.mail_hosts(std::move(question));
+}
+
+Task<ipc::ClientNameAnswer> Server::client_name(ipc::ClientNameFind question) {
+  co_return co_await names_.client_name(std::move(question.address));
+}
+
+Task<ipc::DnsAnswer> Server::records(ipc::DnsFind question) {
+  co_return co_await names_.records(std::move(question));
+}
+
+}  // namespace postern::lookup
