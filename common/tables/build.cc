@@ -52,8 +52,8 @@ class EntryReader {
               const BuildOptions& options)
       : lines_(text), source_(std::move(source)), options_(options) {}
 
-  // nullopt at the end. Trouble: a file of -F cannot be read.
-  Result<std::optional<Entry>> next() {
+  // nullopt at the end.
+  std::optional<Entry> next() {
     while (auto line = lines_.next()) {
       if (options_.utf8 && !all_ascii(*line) && !valid_utf8(*line)) {
         complain("non-UTF-8 input \"" + printable(*line) +
@@ -67,13 +67,15 @@ class EntryReader {
       if (options_.fold) parsed.entry->key = mail::fold_key(parsed.entry->key);
       if (options_.values_are_files) {
         Result<std::string> content = content_of_files(parsed.entry->value);
-        if (!content)
-          return try_later("3.0", place() + content.trouble().text);
+        if (!content) {
+          complain(content.trouble().text + ": skipping this entry");
+          continue;
+        }
         parsed.entry->value = base64_encode(*content);
       }
-      return parsed.entry;
+      return std::move(parsed.entry);
     }
-    return std::optional<Entry>();
+    return std::nullopt;
   }
 
  private:
@@ -89,34 +91,30 @@ class EntryReader {
   const BuildOptions& options_;
 };
 
-void warn_duplicate(const BuildOptions& options, const std::string& path,
+void warn_duplicate(const BuildOptions& options, const Spec& spec,
                     const std::string& key) {
   if (options.duplicates == Duplicates::warn && options.warn)
-    options.warn(path + ": duplicate entry: \"" + key + "\"");
+    options.warn((spec.kind == Kind::lmdb ? spec.text() : spec.name + ".db") +
+                 ": duplicate entry: \"" + key + "\"");
 }
 
 // Every entry, in the order of keys: filling a tree in its order is several
 // times faster than at random, and leaves it smaller.
-Result<std::vector<Entry>> sorted_entries(std::string_view text,
-                                          const std::string& source,
-                                          const std::string& path,
-                                          const BuildOptions& options) {
+std::vector<Entry> sorted_entries(std::string_view text, const Spec& spec,
+                                  const BuildOptions& options) {
   std::vector<Entry> entries;
   std::unordered_map<std::string_view, std::size_t> seen;
   std::deque<Entry> kept;  // its elements stay where they are
-  EntryReader reader(text, source, options);
-  for (;;) {
-    Result<std::optional<Entry>> next = reader.next();
-    if (!next) return next.trouble();
-    if (!*next) break;
-    const auto known = seen.find((*next)->key);
+  EntryReader reader(text, spec.name, options);
+  while (auto next = reader.next()) {
+    const auto known = seen.find(next->key);
     if (known == seen.end()) {
-      kept.push_back(std::move(**next));
+      kept.push_back(std::move(*next));
       seen.emplace(kept.back().key, kept.size() - 1);
     } else if (options.duplicates == Duplicates::replace) {
-      kept[known->second].value = std::move((*next)->value);
+      kept[known->second].value = std::move(next->value);
     } else {
-      warn_duplicate(options, path, (*next)->key);
+      warn_duplicate(options, spec, next->key);
     }
   }
   seen.clear();
@@ -147,23 +145,22 @@ std::string rebuild_command(const Spec& spec) {
 }
 
 Status build(const Spec& spec, const BuildOptions& options) {
-  Result<std::string> path = file_of(spec);
-  if (!path) return path.trouble();
   Result<std::string> text = os::read_file(spec.name, largest_source);
   if (!text) return text.trouble();
-  Result<std::vector<Entry>> entries =
-      sorted_entries(*text, spec.name, *path, options);
-  if (!entries) return entries.trouble();
+  Result<std::string> path = file_of(spec);
+  if (!path) return path.trouble();
+  const std::vector<Entry> entries =
+      sorted_entries(*text, spec, options);
 
   WriterOptions writing = writer_options(spec, options);
   struct stat source{};
   if (options.inherit_mode && stat(spec.name.c_str(), &source) == 0)
     writing.mode = source.st_mode & 0777;
-  for (const Entry& entry : *entries)
+  for (const Entry& entry : entries)
     writing.expected_bytes += entry.key.size() + entry.value.size() + 32;
   Result<std::unique_ptr<TableWriter>> writer = open_writer(spec, writing);
   if (!writer) return writer.trouble();
-  for (const Entry& entry : *entries) {
+  for (const Entry& entry : entries) {
     const Result<bool> added = (*writer)->put(entry.key, entry.value, false);
     if (!added) return added.trouble();
     require(*added, "two entries of one key were left in a table");
@@ -184,15 +181,12 @@ Status add_entries(const Spec& spec, std::string_view text,
   Result<std::unique_ptr<TableWriter>> writer = open_writer(spec, writing);
   if (!writer) return writer.trouble();
   EntryReader reader(text, source, options);
-  for (;;) {
-    Result<std::optional<Entry>> next = reader.next();
-    if (!next) return next.trouble();
-    if (!*next) break;
+  while (auto next = reader.next()) {
     const Result<bool> added =
-        (*writer)->put((*next)->key, (*next)->value,
+        (*writer)->put(next->key, next->value,
                        options.duplicates == Duplicates::replace);
     if (!added) return added.trouble();
-    if (!*added) warn_duplicate(options, *path, (*next)->key);
+    if (!*added) warn_duplicate(options, spec, next->key);
   }
   return (*writer)->commit();
 }
