@@ -52,17 +52,18 @@ Result<std::pair<std::string, std::string>> split_name_value(
 
 Result<std::string> braced_rules(std::string_view text,
                                  std::string_view title) {
-  const auto pieces = braced_list(text);
+  const auto problem = [&](std::string_view what) {
+    return try_later("3.5", std::string(title) + ": " + std::string(what));
+  };
+  const Result<std::string> inside = unbrace(text);
+  if (!inside) return problem(inside.trouble().text);
+  const auto pieces = split_braced(*inside);
   if (!pieces)
-    return try_later("3.5", std::string(title) + ": syntax error in \"" +
-                                std::string(text) +
-                                "\"; need \"{ { rule } … }\"");
+    return problem("missing '}' in \"" + std::string(*inside) + "\"");
   std::string lines;
   for (const std::string& piece : *pieces) {
     Result<std::string> rule = unbrace(piece);
-    if (!rule)
-      return try_later("3.5",
-                       std::string(title) + ": " + rule.trouble().text);
+    if (!rule) return problem(rule.trouble().text);
     lines += *rule + "\n";
   }
   return lines;

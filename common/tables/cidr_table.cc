@@ -160,13 +160,17 @@ class RuleReader {
 
 }  // namespace
 
-Opened open_cidr(const Spec& spec, const OpenOptions& options) {
-  Result<std::string> text = rule_text(spec);
-  if (!text) return text.trouble();
-  auto rules = RuleReader(spec, options).read(*text);
+Opened cidr_from_text(const Spec& spec, std::string_view text,
+                      const OpenOptions& options) {
+  auto rules = RuleReader(spec, options).read(text);
   if (!rules) return rules.trouble();
-  return Opened(
-      std::make_unique<CidrTable>(spec.text(), std::move(*rules)));
+  return Opened(std::make_unique<CidrTable>(spec.text(), std::move(*rules)));
+}
+
+Opened open_cidr(const Spec& spec, const OpenOptions& options) {
+  const Result<std::string> text = rule_text(spec);
+  if (!text) return text.trouble();
+  return cidr_from_text(spec, *text, options);
 }
 
 }  // namespace postern::tables

@@ -94,6 +94,10 @@ class Choice : public Table {
   std::minstd_rand random_{std::random_device{}()};
 };
 
+bool ignored(std::string_view complaint) {
+  return complaint.ends_with("ignoring this line");
+}
+
 // The value itself, or with -F the files that it names.
 Result<std::string> value_of(std::string value, const OpenOptions& options) {
   if (!options.values_are_files) return value;
@@ -126,13 +130,20 @@ Opened open_texthash(const Spec& spec, const OpenOptions& options) {
     }
     SourceLine parsed = parse_entry(*line);
     if (!parsed.complaint.empty())
-      complain(lines.first_line(), parsed.complaint);
+      complain(lines.first_line(),
+               parsed.complaint + (parsed.entry || ignored(parsed.complaint)
+                                       ? ""
+                                       : " -- ignoring this line"));
     if (!parsed.entry) continue;
     std::string key = options.fold ? mail::fold_key(parsed.entry->key)
                                    : std::move(parsed.entry->key);
     Result<std::string> value =
         value_of(std::move(parsed.entry->value), options);
-    if (!value) return value.trouble();
+    if (!value) {
+      complain(lines.first_line(),
+               value.trouble().text + ": skipping this entry");
+      continue;
+    }
     if (!table->add(key, std::move(*value)))
       complain(lines.first_line(), "duplicate entry: \"" + key + "\"");
   }
@@ -153,14 +164,6 @@ Opened open_inline(const Spec& spec, const OpenOptions& options) {
     }
     auto parsed = split_name_value(pair);
     if (!parsed) return need(spec, parsed.trouble().text, form);
-    if (parsed->second.empty()) {
-      if (options.warn) {
-        options.warn("table " + spec.text() + ": key " + parsed->first +
-                     ": empty string result is not allowed");
-        options.warn("table " + spec.text() +
-                     " should return NO RESULT in case of NOT FOUND");
-      }
-    }
     Result<std::string> value = value_of(std::move(parsed->second), options);
     if (!value) return value.trouble();
     // The last of several entries counts.

@@ -21,6 +21,13 @@ Opened open_pipemap(const Spec& spec, const OpenOptions& options);
 Opened open_cidr(const Spec& spec, const OpenOptions& options);
 Opened open_regexp(const Spec& spec, const OpenOptions& options);
 Opened open_pcre(const Spec& spec, const OpenOptions& options);
+// From the text of a rule file instead of the file: regexp:, pcre:, cidr:.
+Opened regexp_from_text(const Spec& spec, std::string_view text,
+                        const OpenOptions& options);
+Opened pcre_from_text(const Spec& spec, std::string_view text,
+                      const OpenOptions& options);
+Opened cidr_from_text(const Spec& spec, std::string_view text,
+                      const OpenOptions& options);
 Opened open_indexed(const Spec& spec, const OpenOptions& options);
 Opened open_lmdb(const Spec& spec, const OpenOptions& options);
 

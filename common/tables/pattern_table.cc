@@ -205,23 +205,35 @@ class RuleReader {
   int line_ = 0;
 };
 
-Opened open_patterns(const Engine& engine, const Spec& spec,
-                     const OpenOptions& options) {
-  Result<std::string> text = rule_text(spec);
-  if (!text) return text.trouble();
-  auto rules = RuleReader(engine, spec, options).read(*text);
+Opened from_text(const Engine& engine, const Spec& spec,
+                 std::string_view text, const OpenOptions& options) {
+  auto rules = RuleReader(engine, spec, options).read(text);
   if (!rules) return rules.trouble();
   return Opened(std::make_unique<PatternTable>(spec, std::move(*rules)));
 }
 
 }  // namespace
 
+Opened regexp_from_text(const Spec& spec, std::string_view text,
+                        const OpenOptions& options) {
+  return from_text(regexp_engine, spec, text, options);
+}
+
+Opened pcre_from_text(const Spec& spec, std::string_view text,
+                      const OpenOptions& options) {
+  return from_text(pcre_engine, spec, text, options);
+}
+
 Opened open_regexp(const Spec& spec, const OpenOptions& options) {
-  return open_patterns(regexp_engine, spec, options);
+  const Result<std::string> text = rule_text(spec);
+  if (!text) return text.trouble();
+  return regexp_from_text(spec, *text, options);
 }
 
 Opened open_pcre(const Spec& spec, const OpenOptions& options) {
-  return open_patterns(pcre_engine, spec, options);
+  const Result<std::string> text = rule_text(spec);
+  if (!text) return text.trouble();
+  return pcre_from_text(spec, *text, options);
 }
 
 }  // namespace postern::tables

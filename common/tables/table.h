@@ -41,8 +41,6 @@ struct OpenOptions {
   std::function<Result<std::unique_ptr<Table>>(const Spec&,
                                                const OpenOptions&)>
       other;
-  // postmap -v.
-  bool verbose = false;
 };
 
 class Table {

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""The life of a suite under master, with stand-ins for the daemons:
+master_test.py POSTERN MASTER DAEMON."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+
+import suite as suites
+
+PROGRAMS = sys.argv[1:4]
+
+
+def starts_and_stops(suite):
+    status, _ = suite.postern("status")
+    assert status == 1
+    suite.start()
+    status, text = suite.postern("status")
+    assert status == 0 and f"PID: {suite.master()}" in text, text
+    client = suite.client()
+    assert client.ask("setting myhostname") == "mail.example.com"
+    # Three standard ones, the control link, the log, the event loop, the
+    # listener, the client, and little else.
+    assert len(client.ask("open").split()) < 14
+    status, text = suite.postern("stop")
+    assert status == 0, text
+    status, _ = suite.postern("status")
+    assert status == 1
+    status, text = suite.postern("stop")
+    assert status == 1 and "is not running" in text, text
+    assert "daemon started -- version" in suite.log()
+    assert "terminating on signal 15" in suite.log()
+    try:
+        suite.client()
+        raise AssertionError("somebody still listens")
+    except ConnectionRefusedError:
+        pass
+
+
+def second_start_is_refused(suite):
+    suite.start()
+    status, text = suite.postern("start")
+    assert status == 1, text
+    assert f"already running: PID: {suite.master()}" in text, text
+    # Past the tool's own look, the lock on the queue still holds.
+    done = subprocess.run([suite.bin / "master", "-c", suite.conf], text=True,
+                          stderr=subprocess.PIPE, timeout=30, check=False)
+    assert done.returncode == 1, done.stderr
+    assert f"already running: PID: {suite.master()}" in done.stderr
+
+
+def links_are_made_by_the_contract(suite):
+    suite.start()
+    client = suite.client()
+    assert client.ask("link cleanup") == "ok cleanup"
+    assert client.ask("link lookup") == "ok lookup"
+    assert client.ask("link rewrite") == "ok lookup"
+    assert client.ask("link bounce") == "ok cleanup"
+    # smtpd has nothing to say to delivery agents or to the queue manager.
+    assert "no link" in client.ask("link smtp")
+    assert "no link" in client.ask("link qmgr")
+    assert client.ask("link nonesuch") == "there is no service nonesuch"
+    first = client.ask("count").split()
+    second = client.ask("count").split()
+    assert (first[0], second[0]) == ("1", "2") and first[1] == second[1]
+
+
+def the_dead_are_replaced(suite):
+    suite.start()
+    client = suite.client()
+    old = client.ask("pid")
+    client.ask("die 3")
+    # The socket stays with master: connections wait, none is refused.
+    client = suite.client()
+    assert client.ask("pid") != old
+    suite.logged(f"smtpd pid {old} exit status 3")
+    suite.logged("smtpd: bad command startup -- throttling")
+    # A link that broke is made again.
+    lookup = client.ask("count").split()[1]
+    os.kill(int(lookup), signal.SIGKILL)
+    suite.logged(f"lookup pid {lookup} killed by signal 9")
+    assert client.ask("count").split()[1] not in ("", lookup)
+
+
+def more_processes_for_more_clients(suite):
+    suite.configure(maxproc="2")
+    suite.start()
+    first = suite.client()
+    assert first.ask("full") == "told"
+    suites.wait_until(lambda: smtpd_count(suite) == 2)
+    assert first.ask("stress") == "off"
+    # Both processes may get the connection; the second is found by trying.
+    second = suites.wait_until(lambda: other_than(suite, first.ask("pid")))
+    assert second.ask("full") == "told"
+    suites.wait_until(lambda: first.ask("stress") == "on")
+    suite.logged('has reached its process limit "2"')
+    assert smtpd_count(suite) == 2
+    assert second.ask("roomy") == "told"
+    suites.wait_until(lambda: first.ask("stress") == "off")
+
+
+def smtpd_count(suite):
+    names = [open(f"/proc/{pid}/comm", encoding="utf-8").read().strip()
+             for pid in suite.children()]
+    return names.count("smtpd")
+
+
+def other_than(suite, pid):
+    client = suite.client()
+    if client.ask("pid") != pid:
+        return client
+    client.close()
+    return None
+
+
+def reload_changes_what_comes_after(suite):
+    suite.start()
+    before = suite.client()
+    old = before.ask("pid")
+    suite.configure(myhostname="other.example.com",
+                    options="-o { smtpd_banner = of the row }")
+    status, text = suite.postern("reload")
+    assert status == 0, text
+    suite.logged("reload -- version")
+    after = suites.wait_until(lambda: other_than(suite, old))
+    assert after.ask("setting myhostname") == "other.example.com"
+    assert after.ask("setting smtpd_banner") == "of the row"
+    # The session of before goes on, under what it began with.
+    assert before.ask("setting myhostname") == "mail.example.com"
+    assert before.ask("count") != ""
+    before.close()
+    suites.wait_until(lambda: not os.path.exists(f"/proc/{old}"))
+    assert f"pid {old}" not in suite.log()
+    names = [open(f"/proc/{pid}/comm", encoding="utf-8").read().strip()
+             for pid in suite.children()]
+    suites.wait_until(lambda: names.count("qmgr") == 1)
+
+
+def bad_reload_changes_nothing(suite):
+    suite.start()
+    client = suite.client()
+    master = suite.master()
+    with open(suite.conf / "master.conf", "a", encoding="utf-8") as file:
+        file.write("broken line here\n")
+    status, text = suite.postern("reload")
+    assert status == 1 and "master.conf" in text, text
+    os.kill(master, signal.SIGHUP)
+    suite.logged("reload refused")
+    assert client.ask("pid") != ""
+    assert suite.postern("status")[0] == 0
+    # A queue is not exchanged under running processes.
+    suite.configure(queue_directory=suite.top / "other")
+    os.kill(master, signal.SIGHUP)
+    suite.logged("queue_directory cannot change")
+
+
+def bad_configuration_is_named(suite):
+    lines = (suite.conf / "master.conf").read_text().count("\n")
+    with open(suite.conf / "master.conf", "a", encoding="utf-8") as file:
+        file.write("broken line here\n")
+    status, text = suite.postern("start")
+    assert status == 1 and f"line {lines + 1}" in text, text
+    assert suite.postern("status")[0] == 1
+    suite.configure()
+    taken = socket.create_server(("127.0.0.1", suite.port))
+    status, text = suite.postern("start")
+    assert status == 1, text
+    assert f"bind 127.0.0.1 port {suite.port}: Address already in use" in text
+    taken.close()
+    suite.start()
+
+
+def foreground_ends_with_its_signal(suite):
+    process = subprocess.Popen(
+        [suite.bin / "postern", "-c", suite.conf, "start-fg"],
+        stderr=subprocess.DEVNULL)
+    suite.logged("daemon started")
+    client = suites.wait_until(lambda: connected(suite))
+    assert client.ask("pid") != ""
+    assert suite.master() == process.pid
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    # Without master no daemon goes on.
+    suite.start()
+    orphans = suite.children()
+    os.kill(suite.master(), signal.SIGKILL)
+    suites.wait_until(
+        lambda: not any(os.path.exists(f"/proc/{pid}") and
+                        "smtpd" in open(f"/proc/{pid}/cmdline").read()
+                        for pid in orphans))
+
+
+def connected(suite):
+    try:
+        return suite.client()
+    except ConnectionRefusedError:
+        return None
+
+
+def log_is_rotated(suite):
+    suite.configure(maillog_file_compressor="true")
+    suite.start()
+    suite.client().ask("pid")
+    status, text = suite.postern("logrotate")
+    assert status == 0, text
+    kept = [name for name in os.listdir(suite.top) if name.startswith("log.")]
+    assert len(kept) == 1, kept
+    suite.logged("reload --")
+    assert "daemon started" not in suite.log()
+
+
+def isolation_is_shown(suite):
+    suite.start()
+    suites.wait_until(lambda: suite.postern("status", "--isolation")[0] == 0)
+    _, text = suite.postern("status", "--isolation")
+    rows = {line.split()[1]: line for line in text.splitlines()[1:]}
+    for name in ("smtpd", "cleanup", "qmgr", "lookup", "postlogd"):
+        assert rows[name].endswith(" yes"), text
+
+
+TESTS = [starts_and_stops, second_start_is_refused,
+         links_are_made_by_the_contract, the_dead_are_replaced,
+         more_processes_for_more_clients, reload_changes_what_comes_after,
+         bad_reload_changes_nothing, bad_configuration_is_named,
+         foreground_ends_with_its_signal, log_is_rotated, isolation_is_shown]
+
+
+def main():
+    failed = 0
+    chosen = sys.argv[4:]
+    for test in TESTS:
+        if chosen and test.__name__ not in chosen:
+            continue
+        suite = suites.Suite(*PROGRAMS)
+        try:
+            test(suite)
+            print("ok  ", test.__name__)
+        except Exception:
+            failed += 1
+            print("FAIL", test.__name__)
+            traceback.print_exc(file=sys.stdout)
+            print(suite.log())
+        finally:
+            suite.close()
+    return 1 if failed else 0
+
+
+sys.exit(main())

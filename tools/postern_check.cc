@@ -1,0 +1,169 @@
+// postern check: what an administrator should look at, before it hurts.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "common/config/check.h"
+#include "common/config/main_file.h"
+#include "common/config/master_table.h"
+#include "common/os/files.h"
+#include "common/os/users.h"
+#include "common/sandbox/profiles.h"
+#include "common/service/directories.h"
+#include "common/service/places.h"
+#include "tools/postern_suite.h"
+
+namespace postern::tools {
+namespace {
+
+using config::Finding;
+using config::Weight;
+
+class Report {
+ public:
+  void add(const Finding& finding) {
+    std::fprintf(stderr, "%s: %s\n", word(finding.weight),
+                 config::describe(finding).c_str());
+    if (finding.weight == Weight::error) failed_ = true;
+  }
+  void add(Weight weight, std::string text, std::string hint = "") {
+    std::fprintf(stderr, "%s: %s\n", word(weight), text.c_str());
+    if (!hint.empty()) std::fprintf(stderr, "    %s\n", hint.c_str());
+    if (weight == Weight::error) failed_ = true;
+  }
+  bool failed() const { return failed_; }
+
+ private:
+  static const char* word(Weight weight) {
+    switch (weight) {
+      case Weight::note: return "note";
+      case Weight::warning: return "warning";
+      case Weight::error: return "error";
+    }
+    return "";
+  }
+  bool failed_ = false;
+};
+
+void check_configuration(const Suite& suite, Report& report) {
+  if (Status valid = suite.config.validate(); !valid)
+    report.add(Weight::error, valid.trouble().text);
+  const std::string file = config::master_path(suite.directory);
+  const Result<std::string> content = os::read_file(file);
+  if (!content) {
+    report.add(Weight::error, content.trouble().text);
+    return;
+  }
+  std::vector<config::TableProblem> problems;
+  const config::MasterTable table =
+      config::MasterTable::read(*content, file, problems);
+  for (const Finding& each : config::check(suite.config, table))
+    report.add(each);
+  for (const Finding& each : config::check_rows(problems, file))
+    report.add(each);
+  for (const config::ServiceRow& row : table.rows())
+    if (row.program == "postscreen")
+      report.add({Weight::note, row.origin.file, row.origin.line, 1,
+                  "clients are not screened: postscreen rows serve clients as "
+                  "smtpd rows do",
+                  "", ""});
+}
+
+// Whoever can change these is root in all but name.
+void check_file_rights(const Suite& suite, Report& report) {
+  if (!suite.as_root) return;
+  for (const std::string& path :
+       {suite.config.file(), config::master_path(suite.directory),
+        suite.directory}) {
+    struct stat facts;
+    if (::stat(path.c_str(), &facts) != 0) continue;
+    if (facts.st_uid != 0)
+      report.add(Weight::warning, "not owned by root: " + path);
+    if ((facts.st_mode & S_IWOTH) != 0)
+      report.add(Weight::warning, "other users can write: " + path,
+                 "chmod o-w " + path);
+  }
+}
+
+void check_directories(const Suite& suite, Report& report) {
+  const Result<std::vector<WantedDirectory>> wanted =
+      wanted_directories(suite.config, suite.as_root);
+  if (!wanted) {
+    report.add(Weight::error, wanted.trouble().text);
+    return;
+  }
+  for (const WantedDirectory& each : *wanted) {
+    // Those that are missing are made by the next start.
+    if (!os::exists(each.path)) continue;
+    for (const std::string& wrong : judge(each))
+      report.add(Weight::warning, wrong,
+                 "postern set-permissions sets it right");
+  }
+}
+
+void check_users(const Suite& suite, Report& report) {
+  if (!suite.as_root) return;
+  using sandbox::UserClass;
+  const std::string owner = suite.config.get<"mail_owner">();
+  for (const UserClass each : {UserClass::network, UserClass::lookup,
+                               UserClass::delivery, UserClass::auth}) {
+    const std::string parameter(owner_parameter(each));
+    const std::string name = suite.config.text(parameter);
+    const Result<std::optional<os::User>> found = os::find_user(name);
+    if (!found) {
+      report.add(Weight::error, found.trouble().text);
+    } else if (!*found) {
+      report.add(Weight::note,
+                 parameter + ": there is no user " + name +
+                     "; its processes run as " + owner,
+                 "systemd-sysusers makes it from postern.sysusers, or: "
+                 "useradd -r -M -d /nonexistent -s /usr/sbin/nologin " + name);
+    }
+  }
+}
+
+void check_programs(const Suite& suite, Report& report) {
+  const std::string directory = suite.config.get<"daemon_directory">();
+  for (const sandbox::Profile& each : sandbox::profiles()) {
+    // authd is not needed by a suite without authentication.
+    if (each.role == Role::tool || each.role == Role::authd) continue;
+    const std::string path = directory + "/" + std::string(name_of(each.role));
+    if (::access(path.c_str(), X_OK) != 0)
+      report.add(Weight::error, os::system_trouble(path, errno).text);
+  }
+}
+
+void check_set_gid(const Suite& suite, Report& report) {
+  if (!suite.as_root) return;
+  const std::string group_name = suite.config.get<"setgid_group">();
+  const Result<std::optional<gid_t>> group = os::find_group(group_name);
+  if (!group || !*group) return;  // told among the directories
+  for (const char* tool : {"postdrop", "postqueue"}) {
+    const std::string path =
+        suite.config.get<"command_directory">() + "/" + tool;
+    struct stat facts;
+    if (::stat(path.c_str(), &facts) != 0) {
+      report.add(Weight::warning, os::system_trouble(path, errno).text);
+    } else if ((facts.st_mode & S_ISGID) == 0 || facts.st_gid != **group) {
+      report.add(Weight::warning, "not set-gid " + group_name + ": " + path,
+                 "postern set-permissions sets it right");
+    }
+  }
+}
+
+}  // namespace
+
+int check(Suite& suite) {
+  Report report;
+  check_configuration(suite, report);
+  check_file_rights(suite, report);
+  check_directories(suite, report);
+  check_users(suite, report);
+  check_programs(suite, report);
+  check_set_gid(suite, report);
+  return report.failed() ? 1 : 0;
+}
+
+}  // namespace postern::tools
