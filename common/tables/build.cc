@@ -5,9 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <deque>
-#include <iterator>
-#include <unordered_map>
+#include <cstdint>
+#include <functional>
 
 #include "common/base/panic.h"
 #include "common/base/text.h"
@@ -48,9 +47,11 @@ Result<std::unique_ptr<TableWriter>> open_writer(const Spec& spec,
 // Reads entries from text, complaining about what is no entry.
 class EntryReader {
  public:
-  EntryReader(std::string_view text, std::string source,
-              const BuildOptions& options)
-      : lines_(text), source_(std::move(source)), options_(options) {}
+  using Complain = std::function<void(int line, std::string text)>;
+
+  EntryReader(std::string_view text, const BuildOptions& options,
+              Complain complain)
+      : lines_(text), options_(options), complain_(std::move(complain)) {}
 
   // nullopt at the end.
   std::optional<Entry> next() {
@@ -78,52 +79,124 @@ class EntryReader {
     return std::nullopt;
   }
 
+  int line() const { return lines_.first_line(); }
+
  private:
-  std::string place() const {
-    return source_ + ", line " + std::to_string(lines_.first_line()) + ": ";
-  }
-  void complain(std::string_view text) const {
-    if (options_.warn) options_.warn(place() + std::string(text));
-  }
+  void complain(const std::string& text) { complain_(line(), text); }
 
   LogicalLines lines_;
-  std::string source_;
   const BuildOptions& options_;
+  Complain complain_;
 };
 
-void warn_duplicate(const BuildOptions& options, const Spec& spec,
-                    const std::string& key) {
-  if (options.duplicates == Duplicates::warn && options.warn)
-    options.warn((spec.kind == Kind::lmdb ? spec.text() : spec.name + ".db") +
-                 ": duplicate entry: \"" + key + "\"");
+std::string placed(const std::string& source, int line,
+                   const std::string& text) {
+  return source + ", line " + std::to_string(line) + ": " + text;
 }
 
-// Every entry, in the order of keys: filling a tree in its order is several
-// times faster than at random, and leaves it smaller.
-std::vector<Entry> sorted_entries(std::string_view text, const Spec& spec,
-                                  const BuildOptions& options) {
-  std::vector<Entry> entries;
-  std::unordered_map<std::string_view, std::size_t> seen;
-  std::deque<Entry> kept;  // its elements stay where they are
-  EntryReader reader(text, spec.name, options);
-  while (auto next = reader.next()) {
-    const auto known = seen.find(next->key);
-    if (known == seen.end()) {
-      kept.push_back(std::move(*next));
-      seen.emplace(kept.back().key, kept.size() - 1);
-    } else if (options.duplicates == Duplicates::replace) {
-      kept[known->second].value = std::move(next->value);
-    } else {
-      warn_duplicate(options, spec, next->key);
+std::string duplicate(const Spec& spec, const std::string& key) {
+  return (spec.kind == Kind::lmdb ? spec.text() : spec.name + ".db") +
+         ": duplicate entry: \"" + key + "\"";
+}
+
+// A source file's entries in the order of their keys, one for each key:
+// filling a tree in its order is several times faster than at random, and
+// leaves it smaller. Complaints come in the order of the file.
+class SortedEntries {
+ public:
+  SortedEntries(std::string_view text, const Spec& spec,
+                const BuildOptions& options)
+      : spec_(spec), options_(options) {
+    read(text);
+    sort();
+    drop_duplicates();
+    tell();
+  }
+
+  std::size_t size() const { return order_.size(); }
+  const Entry& operator[](std::size_t i) const {
+    return entries_[order_[i].number].entry;
+  }
+
+ private:
+  struct Numbered {
+    Entry entry;
+    int line;
+  };
+  // Most comparisons end at the first eight bytes, which are at hand here.
+  struct Place {
+    std::uint64_t first_bytes;
+    std::size_t number;
+  };
+  struct Complaint {
+    int line;
+    std::string text;
+  };
+
+  static std::uint64_t first_bytes(std::string_view key) {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < 8; ++i)
+      bytes = bytes << 8 |
+              (i < key.size() ? static_cast<unsigned char>(key[i]) : 0u);
+    return bytes;
+  }
+
+  const std::string& key(const Place& place) const {
+    return entries_[place.number].entry.key;
+  }
+
+  void read(std::string_view text) {
+    EntryReader reader(text, options_, [this](int line, std::string what) {
+      complaints_.push_back({line, placed(spec_.name, line, what)});
+    });
+    while (auto entry = reader.next()) {
+      order_.push_back({first_bytes(entry->key), entries_.size()});
+      entries_.push_back({std::move(*entry), reader.line()});
     }
   }
-  seen.clear();
-  entries.assign(std::make_move_iterator(kept.begin()),
-                 std::make_move_iterator(kept.end()));
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return a.key < b.key; });
-  return entries;
-}
+
+  void sort() {
+    std::sort(order_.begin(), order_.end(),
+              [this](const Place& a, const Place& b) {
+                if (a.first_bytes != b.first_bytes)
+                  return a.first_bytes < b.first_bytes;
+                const int compared = key(a).compare(key(b));
+                return compared != 0 ? compared < 0 : a.number < b.number;
+              });
+  }
+
+  // The first of several stays, or the last with -r.
+  void drop_duplicates() {
+    std::size_t kept = 0;
+    for (const Place& place : order_) {
+      const bool known = kept > 0 && key(order_[kept - 1]) == key(place);
+      if (!known) {
+        order_[kept++] = place;
+      } else if (options_.duplicates == Duplicates::replace) {
+        order_[kept - 1] = place;
+      } else if (options_.duplicates == Duplicates::warn) {
+        complaints_.push_back(
+            {entries_[place.number].line, duplicate(spec_, key(place))});
+      }
+    }
+    order_.resize(kept);
+  }
+
+  void tell() {
+    std::stable_sort(complaints_.begin(), complaints_.end(),
+                     [](const Complaint& a, const Complaint& b) {
+                       return a.line < b.line;
+                     });
+    if (!options_.warn) return;
+    for (const Complaint& one : complaints_) options_.warn(one.text);
+  }
+
+  const Spec& spec_;
+  const BuildOptions& options_;
+  std::vector<Numbered> entries_;
+  std::vector<Place> order_;
+  std::vector<Complaint> complaints_;
+};
 
 }  // namespace
 
@@ -149,19 +222,18 @@ Status build(const Spec& spec, const BuildOptions& options) {
   if (!text) return text.trouble();
   Result<std::string> path = file_of(spec);
   if (!path) return path.trouble();
-  const std::vector<Entry> entries =
-      sorted_entries(*text, spec, options);
+  const SortedEntries entries(*text, spec, options);
 
   WriterOptions writing = writer_options(spec, options);
   struct stat source{};
   if (options.inherit_mode && stat(spec.name.c_str(), &source) == 0)
     writing.mode = source.st_mode & 0777;
-  for (const Entry& entry : entries)
-    writing.expected_bytes += entry.key.size() + entry.value.size() + 32;
+  writing.expected_bytes = text->size() + 32 * entries.size();
   Result<std::unique_ptr<TableWriter>> writer = open_writer(spec, writing);
   if (!writer) return writer.trouble();
-  for (const Entry& entry : entries) {
-    const Result<bool> added = (*writer)->put(entry.key, entry.value, false);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const Result<bool> added =
+        (*writer)->put(entries[i].key, entries[i].value, false);
     if (!added) return added.trouble();
     require(*added, "two entries of one key were left in a table");
   }
@@ -180,13 +252,16 @@ Status add_entries(const Spec& spec, std::string_view text,
     writing.mode = file.st_mode & 0777;
   Result<std::unique_ptr<TableWriter>> writer = open_writer(spec, writing);
   if (!writer) return writer.trouble();
-  EntryReader reader(text, source, options);
+  EntryReader reader(text, options, [&](int line, std::string what) {
+    if (options.warn) options.warn(placed(source, line, what));
+  });
   while (auto next = reader.next()) {
     const Result<bool> added =
         (*writer)->put(next->key, next->value,
                        options.duplicates == Duplicates::replace);
     if (!added) return added.trouble();
-    if (!*added) warn_duplicate(options, spec, next->key);
+    if (!*added && options.duplicates == Duplicates::warn && options.warn)
+      options.warn(duplicate(spec, next->key));
   }
   return (*writer)->commit();
 }

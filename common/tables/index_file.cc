@@ -251,10 +251,8 @@ class IndexWriter : public TableWriter {
       if (!prepared) return prepared.trouble();
       statement = std::move(*prepared);
     }
-    const std::string stored_key = stored(key);
-    const std::string stored_value = stored(value);
-    bind_bytes(statement.get(), 1, stored_key);
-    bind_bytes(statement.get(), 2, stored_value);
+    bind_bytes(statement.get(), 1, stored(key, key_));
+    bind_bytes(statement.get(), 2, stored(value, value_));
     return step(statement);
   }
 
@@ -266,8 +264,7 @@ class IndexWriter : public TableWriter {
       if (!prepared) return prepared.trouble();
       remove_ = std::move(*prepared);
     }
-    const std::string stored_key = stored(key);
-    bind_bytes(remove_.get(), 1, stored_key);
+    bind_bytes(remove_.get(), 1, stored(key, key_));
     return step(remove_);
   }
 
@@ -317,10 +314,11 @@ class IndexWriter : public TableWriter {
     return {};
   }
 
-  std::string stored(std::string_view text) const {
-    std::string bytes(text);
-    if (nul_) bytes.push_back('\0');
-    return bytes;
+  // With its NUL, if this table has them; then `buffer` holds it.
+  std::string_view stored(std::string_view text, std::string& buffer) const {
+    if (!nul_) return text;
+    buffer.assign(text).push_back('\0');
+    return buffer;
   }
 
   // Whether a row changed.
@@ -338,6 +336,8 @@ class IndexWriter : public TableWriter {
   Statement insert_;
   Statement replace_;
   Statement remove_;
+  std::string key_;
+  std::string value_;
   bool nul_ = false;
 };
 
