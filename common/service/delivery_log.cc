@@ -56,20 +56,18 @@ std::string delays_text(const DeliveryTimes& times, int decimals) {
     return delay_text(to - from, decimals);
   };
   // Without a session the whole effort is transfer.
-  return fmt::format("delay={}, delays={}/{}/{}/{}",
-                     span(times.arrival, times.done),
-                     span(times.arrival, times.activated),
-                     span(times.activated, times.started),
-                     span(times.started, connected),
-                     span(connected, times.done));
+  return fmt::format(
+      "delay={}, delays={}/{}/{}/{}", span(times.arrival, times.done),
+      span(times.arrival, times.activated),
+      span(times.activated, times.started), span(times.started, connected),
+      span(connected, times.done));
 }
 
 std::string delivery_text(const DeliveryEvent& event) {
-  std::string out = fmt::format(
-      "{}: to=<{}>, ", event.queue_id,
-      shown(event.recipient, event.external_addresses));
-  if (!event.original.empty() &&
-      !equal_nocase(event.original, event.recipient))
+  std::string out =
+      fmt::format("{}: to=<{}>, ", event.queue_id,
+                  shown(event.recipient, event.external_addresses));
+  if (!event.original.empty() && !equal_nocase(event.original, event.recipient))
     out += fmt::format("orig_to=<{}>, ",
                        shown(event.original, event.external_addresses));
   out += fmt::format("relay={}, ", event.relay);

@@ -38,10 +38,10 @@ std::string delays_text(const DeliveryTimes& times, int decimals);
 
 struct DeliveryEvent {
   std::string_view queue_id;
-  std::string_view recipient;      // internal form
-  std::string_view original;       // before rewriting; empty: same
-  std::string_view relay;          // "none", "local", "mx[192.0.2.1]:25"
-  int session_uses = 1;            // conn_use= is shown from 2 on
+  std::string_view recipient;  // internal form
+  std::string_view original;   // before rewriting; empty: same
+  std::string_view relay;      // "none", "local", "mx[192.0.2.1]:25"
+  int session_uses = 1;        // conn_use= is shown from 2 on
   DeliveryTimes times;
   std::string_view dsn;            // "2.0.0"
   std::string_view status;         // sent, deferred, bounced, …

@@ -1,9 +1,14 @@
 #include "common/dns/message.h"
 
+#include <unistd.h>
 #include <catch2/catch.hpp>
+
+#include <cstdlib>
 
 #include "common/dns/names.h"
 #include "common/dns/system_files.h"
+#include "common/os/fd.h"
+#include "common/os/files.h"
 
 namespace postern::dns {
 namespace {
@@ -101,6 +106,20 @@ TEST_CASE("a hosts file gives addresses and names") {
   CHECK(hosts.name_of("0:0:0:0:0:0:0:1") == "localhost");
   CHECK_FALSE(hosts.name_of("192.0.2.6"));
   CHECK_FALSE(hosts.name_of("localhost"));
+}
+
+TEST_CASE("a hosts file is read again when it was replaced") {
+  char path[] = "/tmp/postern-hosts-XXXXXX";
+  const Fd file(::mkstemp(path));
+  REQUIRE(file.valid());
+  HostsFile hosts(path);
+  CHECK(hosts.current().addresses("a", Families::both).empty());
+  REQUIRE(os::replace_file(path, "192.0.2.1 a\n").ok());
+  CHECK(hosts.current().addresses("a", Families::both).size() == 1);
+  REQUIRE(os::replace_file(path, "192.0.2.1 b\n").ok());
+  CHECK(hosts.current().addresses("a", Families::both).empty());
+  ::unlink(path);
+  CHECK(hosts.current().addresses("b", Families::both).empty());
 }
 
 TEST_CASE("name servers are read in all their forms") {

@@ -1,0 +1,25 @@
+// The commands of a mail transaction, as texts without line end (RFC 5321,
+// and the extensions that the server has announced).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/ipc/messages/deliver.h"
+#include "smtp/extensions.h"
+#include "smtp/settings.h"
+
+namespace postern::smtp {
+
+std::string mail_from(const ipc::DeliverRequest& request,
+                      const Features& features, const Settings& settings);
+
+std::string rcpt_to(const ipc::DeliverRecipient& recipient,
+                    const Features& features, const Settings& settings);
+
+// XFORWARD commands: none, one or two. Only what is known and what the server
+// takes is told.
+std::vector<std::string> xforward(const ipc::DeliverRequest& request,
+                                  const Features& features);
+
+}  // namespace postern::smtp

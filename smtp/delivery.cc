@@ -1,0 +1,223 @@
+#include "smtp/delivery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "common/base/text.h"
+#include "common/os/files.h"
+
+namespace postern::smtp {
+
+Delivery::Delivery(const Surroundings& surroundings,
+                   ipc::DeliverRequest request)
+    : settings_(surroundings.settings),
+      log_(surroundings.log),
+      resolver_(surroundings.resolver),
+      sessions_(surroundings.sessions),
+      request_(std::move(request)),
+      ledger_(request_, settings_, log_),
+      keep_(sessions_.begin(request_.nexthop)) {}
+
+Delivery::~Delivery() { sessions_.end(request_.nexthop); }
+
+std::vector<std::string> Delivery::sites() const {
+  std::vector<std::string> all = split_words(request_.nexthop);
+  all.insert(all.end(), settings_.fallback_relays.begin(),
+             settings_.fallback_relays.end());
+  return all;
+}
+
+Task<ipc::DeliverReport> Delivery::run() {
+  const std::vector<std::string> all = sites();
+  ledger_.set_last_chance(false);
+  co_await try_kept_sessions();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!ledger_.any_open() || no_fallback_) break;
+    site_ = all[i];
+    const bool last_site = i + 1 == all.size();
+    co_await try_site(last_site);
+  }
+  settle_the_rest();
+  co_return ledger_.take();
+}
+
+Task<void> Delivery::try_kept_sessions() {
+  while (ledger_.any_open()) {
+    connection_ = sessions_.take(request_.nexthop);
+    if (!connection_) co_return;
+    const std::string server = connection_->target().name_and_port();
+    const End end = co_await use_session();
+    if (end == End::stale) continue;
+    servers_done_.push_back(server);
+    co_return;
+  }
+}
+
+Task<void> Delivery::try_site(bool last_site) {
+  Result<NextHop> parsed = parse_next_hop(site_, settings_);
+  if (!parsed) {
+    why_ = from_trouble(parsed.trouble());
+    co_return;
+  }
+  NextHop hop = std::move(*parsed);
+  std::string notice;
+  Result<Routes> found =
+      co_await find_routes(std::move(hop), settings_, resolver_, notice);
+  if (!notice.empty()) log_.warning(notice);
+  if (!found) {
+    why_ = from_trouble(found.trouble());
+    why_->of_destination = true;
+    co_return;
+  }
+  std::vector<Target> servers = std::move(found->targets);
+  no_fallback_ = found->we_are_mx;
+  if (settings_.address_limit > 0 && servers.size() > settings_.address_limit)
+    servers.resize(settings_.address_limit);
+  std::erase_if(servers, [&](const Target& server) {
+    return std::find(servers_done_.begin(), servers_done_.end(),
+                     server.name_and_port()) != servers_done_.end();
+  });
+  sessions_had_ = 0;
+  for (std::size_t i = 0; i < servers.size(); ++i) {
+    if (!ledger_.any_open() || session_limit_reached()) break;
+    Target server = servers[i];
+    const bool last_server = i + 1 == servers.size();
+    const bool last = last_site || no_fallback_;
+    co_await try_server(std::move(server), last_server, last);
+  }
+}
+
+bool Delivery::session_limit_reached() const {
+  return settings_.session_limit > 0 &&
+         sessions_had_ >= settings_.session_limit;
+}
+
+Task<void> Delivery::try_server(Target target, bool last_server,
+                                bool last_site) {
+  Result<Fd> socket = co_await open(target);
+  if (!socket) {
+    Failure failure;
+    failure.status = "4.4.1";
+    failure.text = fmt::format("connect to {}: {}", target.name_and_port(),
+                               socket.trouble().text);
+    failure.of_destination = true;
+    if (!target.local_socket()) log_.info(failure.text);
+    why_ = std::move(failure);
+    co_return;
+  }
+  why_.reset();
+  ++sessions_had_;
+  ledger_.set_last_chance(last_site &&
+                          (last_server || session_limit_reached()));
+  connection_ = std::make_unique<Connection>(
+      settings_, log_, resolver_, std::move(target), std::move(*socket));
+  const End end = co_await use_session();
+  require(end != End::stale, "a new session cannot be stale");
+}
+
+Task<Result<Fd>> Delivery::open(Target target) {
+  Result<SocketAddress> address =
+      target.socket_address(settings_.queue_directory);
+  if (!address) co_return address.trouble();
+  SocketAddress to = *address;
+  std::optional<SocketAddress> from;
+  if (to.family() == AF_INET) from = settings_.bind4;
+  if (to.family() == AF_INET6) from = settings_.bind6;
+  Result<Fd> socket = co_await connect_to(to, settings_.limits.connect, from);
+  if (socket || !from || socket.trouble().text != os::error_text(EADDRNOTAVAIL))
+    co_return std::move(socket);
+  if (settings_.bind_enforce) {
+    std::string text = fmt::format("cannot bind to {}: {}", from->address(),
+                                   socket.trouble().text);
+    co_return try_later("4.0", std::move(text));
+  }
+  log_.warning("cannot bind to {}, connecting from another address: {}",
+               from->address(), socket.trouble().text);
+  from.reset();
+  Result<Fd> unbound = co_await connect_to(to, settings_.limits.connect, from);
+  co_return std::move(unbound);
+}
+
+Task<Conversation::End> Delivery::use_session() {
+  connection_->count_use();
+  ledger_.reached(connection_->target().name_and_port(), connection_->uses());
+  std::optional<Hangup> hangup;
+  End end = End::broken;
+  try {
+    end = co_await converse();
+  } catch (const Hangup& thrown) {
+    hangup = thrown;
+  }
+  if (hangup) {
+    // A session that was kept may have died of old age meanwhile.
+    const bool stale = connection_->uses() > 1 && !conversation_->answered();
+    end = stale ? End::stale : End::broken;
+    if (!stale)
+      ledger_.refuse_all(
+          hung_up(connection_->target(), *hangup, connection_->doing()));
+  }
+  conversation_.reset();
+  part(end);
+  co_return end;
+}
+
+Task<Conversation::End> Delivery::converse() {
+  if (connection_->uses() == 1) {
+    const std::optional<Failure> refused =
+        co_await connection_->greet(request_.queue_id, site_);
+    if (refused) {
+      ledger_.refuse_all(*refused);
+      co_return End::over;
+    }
+  }
+  ledger_.session_ready();
+  if (const std::optional<Failure> failure = unfit(request_, *connection_)) {
+    ledger_.refuse_all(*failure);
+    // With nothing begun, a session that was too small for this message may
+    // just end.
+    co_return too_large(request_, connection_->features()) ? End::broken
+                                                           : End::over;
+  }
+  conversation_.emplace(*connection_, request_, ledger_, settings_, keep_);
+  const End end = co_await conversation_->transact();
+  co_return end;
+}
+
+void Delivery::part(End end) {
+  std::unique_ptr<Connection> session = std::move(connection_);
+  if (end == End::stale || end == End::broken) return;
+  if (end == End::ready && keep_) {
+    sessions_.keep(request_.nexthop, std::move(session));
+    return;
+  }
+  if (session->quit_sent() && settings_.skip_quit_response) return;
+  sessions_.dismiss(std::move(session));
+}
+
+// No server took these. What looks like a mistake in main.conf must not bounce
+// mail.
+void Delivery::settle_the_rest() {
+  if (!ledger_.any_open()) return;
+  ledger_.set_last_chance(true);
+  if (!why_) {
+    ledger_.settle_postponed();
+    return;
+  }
+  ledger_.reached("none", 1);
+  if (!why_->temporary()) {
+    const auto& fallbacks = settings_.fallback_relays;
+    const bool fallback =
+        std::find(fallbacks.begin(), fallbacks.end(), site_) != fallbacks.end();
+    const bool relay = request_.nexthop == settings_.relayhost;
+    if (fallback || relay) {
+      log_.warning("{} configuration problem",
+                   fallback ? "smtp_fallback_relay" : "relayhost");
+      why_->status = "4.3.5";
+    }
+  }
+  ledger_.refuse_all(*why_);
+}
+
+}  // namespace postern::smtp

@@ -1,0 +1,72 @@
+// One request of qmgr: its next hops, the servers of each, until every
+// recipient has a verdict. Start reading at run().
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/ipc/messages/deliver.h"
+#include "common/log/log.h"
+#include "common/loop/task.h"
+#include "smtp/connection.h"
+#include "smtp/conversation.h"
+#include "smtp/outcome.h"
+#include "smtp/reuse.h"
+#include "smtp/route.h"
+#include "smtp/settings.h"
+
+namespace postern::smtp {
+
+// What all deliveries of a process share. Outlives them.
+struct Surroundings {
+  const Settings& settings;
+  const log::Log& log;
+  Resolver& resolver;
+  SessionPool& sessions;
+};
+
+class Delivery {
+ public:
+  Delivery(const Surroundings& surroundings, ipc::DeliverRequest request);
+  ~Delivery();
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+
+  Task<ipc::DeliverReport> run();
+
+ private:
+  using End = Conversation::End;
+
+  // The next hop, then the fallback relays.
+  std::vector<std::string> sites() const;
+  Task<void> try_kept_sessions();
+  Task<void> try_site(bool last_site);
+  Task<void> try_server(Target target, bool last_server, bool last_site);
+  Task<Result<Fd>> open(Target target);
+  // The session in connection_, and what becomes of it. Never throws.
+  Task<End> use_session();
+  // Greeting to verdicts. Throws Hangup.
+  Task<End> converse();
+  void part(End end);
+  void settle_the_rest();
+  bool session_limit_reached() const;
+
+  const Settings& settings_;
+  const log::Log& log_;
+  Resolver& resolver_;
+  SessionPool& sessions_;
+  ipc::DeliverRequest request_;
+  Ledger ledger_;
+  bool keep_;         // a session with this destination is worth keeping
+  std::string site_;  // the current one of sites()
+  std::size_t sessions_had_ = 0;  // at this site
+  bool no_fallback_ = false;      // we are a mail exchanger of this domain
+  std::vector<std::string> servers_done_;  // those that have refused already
+  std::optional<Failure> why_;  // why the last attempt gave no session
+  std::unique_ptr<Connection> connection_;
+  std::optional<Conversation> conversation_;
+};
+
+}  // namespace postern::smtp

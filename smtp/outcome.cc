@@ -1,0 +1,202 @@
+#include "smtp/outcome.h"
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/ipc/messages/content.h"
+
+namespace postern::smtp {
+namespace {
+
+std::string status_of(const mail::ParsedReply& reply) {
+  return reply.status.empty() ? mail::status_for_code(reply.code)
+                              : reply.status;
+}
+
+Failure replied(const Target& target, const mail::ParsedReply& reply) {
+  Failure failure;
+  failure.status = status_of(reply);
+  if (failure.status.empty() ||
+      (failure.status[0] != '4' && failure.status[0] != '5'))
+    failure.status = "4.5.0";
+  failure.diagnostic = reply.text();
+  failure.remote_mta = target.host;
+  return failure;
+}
+
+}  // namespace
+
+Failure from_trouble(const Trouble& trouble) {
+  Failure failure;
+  failure.status = trouble.status();
+  failure.text = trouble.text;
+  return failure;
+}
+
+Failure said(const Target& target, const mail::ParsedReply& reply,
+             std::string_view command) {
+  Failure failure = replied(target, reply);
+  failure.text = fmt::format("host {} said: {} (in reply to {})", target.name(),
+                             failure.diagnostic, command);
+  return failure;
+}
+
+Failure refused_to_talk(const Target& target, const mail::ParsedReply& reply) {
+  Failure failure = replied(target, reply);
+  failure.text = fmt::format("host {} refused to talk to me: {}", target.name(),
+                             failure.diagnostic);
+  failure.of_destination = true;
+  return failure;
+}
+
+Failure hung_up(const Target& target, const Hangup& hangup,
+                std::string_view doing) {
+  Failure failure;
+  failure.status = "4.4.2";
+  failure.of_destination = true;
+  if (hangup.why == Hangup::Why::timed_out)
+    failure.text = fmt::format("conversation with {} timed out while {}",
+                               target.name(), doing);
+  else
+    failure.text =
+        fmt::format("lost connection with {} while {}", target.name(), doing);
+  return failure;
+}
+
+Ledger::Ledger(const ipc::DeliverRequest& request, const Settings& settings,
+               const log::Log& log)
+    : request_(request),
+      settings_(settings),
+      log_(log),
+      settled_(request.recipients.size(), false),
+      postponed_(request.recipients.size()),
+      open_(request.recipients.size()) {
+  times_.arrival = request.arrival;
+  times_.activated = request.activated;
+  times_.started = wall_clock();
+}
+
+std::vector<std::size_t> Ledger::open() const {
+  std::vector<std::size_t> out;
+  out.reserve(open_);
+  for (std::size_t i = 0; i < settled_.size(); ++i)
+    if (!settled_[i]) out.push_back(i);
+  return out;
+}
+
+void Ledger::reached(std::string relay, int session_uses) {
+  relay_ = std::move(relay);
+  session_uses_ = session_uses;
+}
+
+void Ledger::session_ready() { times_.connected = wall_clock(); }
+
+void Ledger::sent(std::size_t recipient, const mail::ParsedReply& reply,
+                  bool dsn) {
+  ipc::DeliverResult result;
+  result.outcome = ipc::Outcome::sent;
+  result.status = status_of(reply);
+  result.text = reply.text();
+  result.diagnostic_type = "smtp";
+  result.diagnostic = result.text;
+  result.remote_mta = relay_.substr(0, relay_.find('['));
+  const bool wants_notice =
+      (request_.recipients[recipient].notify & ipc::notify_success) != 0;
+  if (wants_notice && !dsn)
+    result.success_action = settings_.assume_final ? "delivered" : "relayed";
+  settle(recipient, std::move(result),
+         request_.verify_only ? "deliverable" : "sent");
+}
+
+bool Ledger::postpone(const Failure& failure) const {
+  return !last_chance_ && (failure.temporary() || settings_.soft_bounce);
+}
+
+void Ledger::refuse(std::size_t recipient, const Failure& failure) {
+  if (!postpone(failure)) {
+    settle_failed(recipient, failure);
+    return;
+  }
+  log_.info("{}: {}", request_.queue_id, failure.text);
+  postponed_[recipient] = failure;
+}
+
+void Ledger::refuse_all(const Failure& failure) {
+  if (postpone(failure)) {
+    log_.info("{}: {}", request_.queue_id, failure.text);
+    for (const std::size_t i : open()) postponed_[i] = failure;
+    return;
+  }
+  note_destination(failure);
+  for (const std::size_t i : open()) settle_failed(i, failure);
+}
+
+void Ledger::settle_postponed() {
+  for (const std::size_t i : open()) {
+    Failure failure = postponed_[i];
+    if (failure.status.empty()) {
+      failure.status = "4.3.0";
+      failure.text = "server unavailable or unable to receive mail";
+    }
+    note_destination(failure);
+    settle_failed(i, failure);
+  }
+}
+
+void Ledger::note_destination(const Failure& failure) {
+  const bool retry = failure.temporary() || settings_.soft_bounce;
+  if (!failure.of_destination || !retry || report_.destination_failed) return;
+  report_.destination_failed = true;
+  report_.failure_status = mail::soften_status(failure.status);
+  report_.failure_text = failure.text;
+}
+
+void Ledger::settle_failed(std::size_t recipient, const Failure& failure) {
+  const bool softened = !failure.temporary() && settings_.soft_bounce;
+  ipc::DeliverResult result;
+  result.outcome = failure.temporary() || softened ? ipc::Outcome::deferred
+                                                   : ipc::Outcome::bounced;
+  result.status =
+      softened ? mail::soften_status(failure.status) : failure.status;
+  result.text = failure.text;
+  if (!failure.diagnostic.empty()) {
+    result.diagnostic_type = "smtp";
+    result.diagnostic = failure.diagnostic;
+    result.remote_mta = failure.remote_mta;
+  }
+  std::string_view word = "deferred";
+  if (request_.verify_only)
+    word = "undeliverable";
+  else if (softened)
+    word = "SOFTBOUNCE";
+  else if (result.outcome == ipc::Outcome::bounced)
+    word = "bounced";
+  settle(recipient, std::move(result), word);
+}
+
+void Ledger::settle(std::size_t recipient, ipc::DeliverResult result,
+                    std::string_view status_word) {
+  const ipc::DeliverRecipient& who = request_.recipients[recipient];
+  result.index = who.index;
+  times_.done = wall_clock();
+
+  DeliveryEvent event;
+  event.queue_id = request_.queue_id;
+  event.recipient = who.address;
+  event.original = who.original;
+  event.relay = relay_;
+  event.session_uses = session_uses_;
+  event.times = times_;
+  event.dsn = result.status;
+  event.status = status_word;
+  event.text = result.text;
+  event.external_addresses = settings_.external_addresses;
+  event.decimals = settings_.delay_decimals;
+  log_delivery(log_, event);
+
+  settled_[recipient] = true;
+  --open_;
+  report_.results.push_back(std::move(result));
+}
+
+}  // namespace postern::smtp

@@ -1,0 +1,704 @@
+#include "smtp/delivery.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "common/base/text.h"
+#include "common/ipc/messages/content.h"
+#include "smtp/agent.h"
+#include "tests/unit/smtp/sink.h"
+
+namespace postern::smtp {
+namespace {
+
+using ipc::Outcome;
+using test::Script;
+using test::Sink;
+using Lines = std::vector<std::string>;
+
+class FakeResolver : public Resolver {
+ public:
+  ipc::MailHostsAnswer answer;
+  std::vector<std::string> asked;
+  Task<Result<ipc::MailHostsAnswer>> hosts(
+      ipc::MailHostsFind question) override {
+    asked.push_back(question.domain);
+    co_return answer;
+  }
+  Task<Result<ipc::TableAnswer>> table(ipc::TableFind question) override {
+    ipc::TableAnswer out;
+    out.found = question.keys[0] == "127.0.0.1";
+    out.value = "pipelining";
+    co_return out;
+  }
+};
+
+// One agent with its surroundings, and its log.
+struct World {
+  Loop loop;
+  Settings settings;
+  Lines lines;
+  log::Log log{"postern/smtp"};
+  FakeResolver resolver;
+  std::unique_ptr<SessionPool> sessions;
+
+  World() {
+    settings.helo_name = "here.test";
+    settings.myhostname = "here.test";
+    settings.limits.connect = Seconds(5);
+    log::set_recorder([this](std::string_view, log::Severity severity,
+                             std::string_view text) {
+      lines.push_back((severity == log::Severity::warning ? "warning: " : "") +
+                      std::string(text));
+    });
+  }
+  ~World() { log::set_recorder({}); }
+
+  Surroundings surroundings() {
+    if (!sessions) sessions = std::make_unique<SessionPool>(settings);
+    return {settings, log, resolver, *sessions};
+  }
+  ipc::DeliverReport deliver(ipc::DeliverRequest request) {
+    Delivery delivery(surroundings(), std::move(request));
+    std::optional<ipc::DeliverReport> report;
+    Nursery nursery;
+    nursery.start(keep(&delivery, &report));
+    loop.run_until([&] { return report.has_value(); });
+    return std::move(*report);
+  }
+  static Task<void> keep(Delivery* delivery,
+                         std::optional<ipc::DeliverReport>* out) {
+    ipc::DeliverReport report = co_await delivery->run();
+    *out = std::move(report);
+  }
+  // Lets the sinks see what was sent last.
+  void settle(const Sink& sink) {
+    loop.run_until([&] { return sink.all_ended(); });
+  }
+};
+
+ipc::DeliverRequest request(const std::string& next_hop,
+                            const Lines& recipients,
+                            const std::string& message = "S: x\n\ntext\n") {
+  ipc::DeliverRequest out;
+  out.queue_id = "QID";
+  out.nexthop = next_hop;
+  out.sender = "ann@here.test";
+  out.content_offset = 3;
+  out.content_size = static_cast<std::int64_t>(message.size());
+  out.arrival = out.activated = wall_clock();
+  for (std::size_t i = 0; i < recipients.size(); ++i) {
+    ipc::DeliverRecipient one;
+    one.index = static_cast<std::int64_t>(i) + 100;
+    one.address = recipients[i];
+    out.recipients.push_back(one);
+  }
+  out.message = Fd(::memfd_create("message", MFD_CLOEXEC));
+  const std::string file = "abc" + message + "what follows the content";
+  REQUIRE(::write(out.message.get(), file.data(), file.size()) ==
+          static_cast<ssize_t>(file.size()));
+  return out;
+}
+
+// "sent 2.0.0 | text" of the recipient with this index.
+std::string verdict(const ipc::DeliverReport& report, std::int64_t index) {
+  for (const ipc::DeliverResult& result : report.results)
+    if (result.index == index) {
+      const char* const words[] = {"?", "sent", "deferred", "bounced"};
+      return std::string(words[static_cast<int>(result.outcome)]) + " " +
+             result.status + " | " + result.text;
+    }
+  return "none";
+}
+
+std::string local(const Sink& sink) {
+  return "127.0.0.1[127.0.0.1]:" + std::to_string(sink.port());
+}
+
+TEST_CASE("a message is sent with what the server offers", "[smtp]") {
+  World world;
+  Sink sink{Script{}};
+  ipc::DeliverRequest ask = request(sink.next_hop(), {"x@there.test", "a b@c"});
+  ask.envid = "e+1";
+  ask.ret = "HDRS";
+  ask.body = "8BITMIME";
+  ask.recipients[1].notify = ipc::notify_success | ipc::notify_delay;
+  ask.recipients[1].orcpt = "rfc822;old@there.test";
+  const ipc::DeliverReport report = world.deliver(std::move(ask));
+  world.settle(sink);
+
+  CHECK(sink.sessions().front() ==
+        Lines{"EHLO here.test",
+              "MAIL FROM:<ann@here.test> SIZE=11 BODY=8BITMIME ENVID=e+2B1 "
+              "RET=HDRS",
+              "RCPT TO:<x@there.test> ORCPT=rfc822;x@there.test",
+              "RCPT TO:<\"a b\"@c> ORCPT=rfc822;old@there.test "
+              "NOTIFY=SUCCESS,DELAY",
+              "DATA", "| S: x", "| ", "| text", ".", "QUIT"});
+  CHECK(verdict(report, 100) == "sent 2.0.0 | 250 2.0.0 Ok: taken");
+  CHECK(verdict(report, 101) == "sent 2.0.0 | 250 2.0.0 Ok: taken");
+  CHECK_FALSE(report.destination_failed);
+  // The server does DSN: no notice is due here.
+  CHECK(report.results[1].success_action.empty());
+  // EHLO, then the envelope in one piece, then the message with its end.
+  CHECK(sink.reads() == 3);
+  REQUIRE(world.lines.size() == 2);
+  CHECK(world.lines[1].find("QID: to=<\"a b\"@c>, relay=" + local(sink) +
+                            ", delay=0") == 0);
+  CHECK(ends_with_nocase(world.lines[1],
+                         "dsn=2.0.0, status=sent (250 2.0.0 Ok: taken)"));
+}
+
+TEST_CASE("a server without extensions hears one command at a time", "[smtp]") {
+  World world;
+  Script script;
+  script.rules = {{"EHLO", "502 5.5.2 what?"}};
+  Sink sink{script};
+  ipc::DeliverRequest ask = request(sink.next_hop(), {"x@there.test"});
+  ask.recipients[0].notify = ipc::notify_success;
+  const ipc::DeliverReport report = world.deliver(std::move(ask));
+  world.settle(sink);
+  CHECK(sink.sessions().front() ==
+        Lines{"EHLO here.test", "HELO here.test", "MAIL FROM:<ann@here.test>",
+              "RCPT TO:<x@there.test>", "DATA", "| S: x", "| ", "| text", ".",
+              "QUIT"});
+  CHECK(verdict(report, 100) == "sent 2.0.0 | 250 2.0.0 Ok: taken");
+  CHECK(report.results[0].success_action == "relayed");
+}
+
+TEST_CASE("the choice between EHLO and HELO follows the parameters", "[smtp]") {
+  struct {
+    bool always, never;
+    const char* banner;
+    const char* hello;
+  } const cases[] = {
+      {true, false, "220 mx.test SMTP", "EHLO here.test"},
+      {false, false, "220 mx.test SMTP", "HELO here.test"},
+      {false, false, "220 mx.test ESMTP ready", "EHLO here.test"},
+      {true, true, "220 mx.test ESMTP", "HELO here.test"},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.banner, c.always, c.never);
+    World world;
+    world.settings.always_send_ehlo = c.always;
+    world.settings.never_send_ehlo = c.never;
+    Script script;
+    script.banner = c.banner;
+    Sink sink{script};
+    world.deliver(request(sink.next_hop(), {"x@there.test"}));
+    CHECK(sink.sessions().front().front() == c.hello);
+  }
+}
+
+TEST_CASE("a refused recipient does not spoil the others", "[smtp]") {
+  for (const bool pipelining : {true, false}) {
+    CAPTURE(pipelining);
+    World world;
+    Script script;
+    if (!pipelining) script.offers = {};
+    script.rules = {{"RCPT TO:<no", "550-5.1.1 who\n550 5.1.1 is that"},
+                    {"RCPT TO:<later", "450 4.2.0 full"}};
+    Sink sink{script};
+    const ipc::DeliverReport report =
+        world.deliver(request(sink.next_hop(), {"no@b", "yes@b", "later@b"}));
+    const std::string host = "host 127.0.0.1[127.0.0.1] said: ";
+    CHECK(verdict(report, 100) ==
+          "bounced 5.1.1 | " + host +
+              "550-5.1.1 who 550 5.1.1 is that (in reply to RCPT TO command)");
+    CHECK(verdict(report, 101) == "sent 2.0.0 | 250 2.0.0 Ok: taken");
+    CHECK(verdict(report, 102) ==
+          "deferred 4.2.0 | " + host +
+              "450 4.2.0 full (in reply to RCPT TO command)");
+    CHECK(report.results[0].diagnostic == "550-5.1.1 who 550 5.1.1 is that");
+    CHECK(report.results[0].remote_mta == "127.0.0.1");
+    CHECK_FALSE(report.destination_failed);
+  }
+}
+
+TEST_CASE("nothing is sent when nobody is accepted", "[smtp]") {
+  struct {
+    bool pipelining;
+    const char* data;
+    Lines rest;
+  } const cases[] = {
+      // 354 all the same (RFC 2920 3.1): an empty message.
+      {true, "354 go", {"DATA", ".", "QUIT"}},
+      {true, "554 no", {"DATA", "QUIT"}},
+      {false, "354 go", {"QUIT"}},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.pipelining, c.data);
+    World world;
+    Script script;
+    if (!c.pipelining) script.offers = {};
+    script.rules = {{"RCPT", "550 5.1.1 no"}, {"DATA", c.data}};
+    Sink sink{script};
+    const ipc::DeliverReport report =
+        world.deliver(request(sink.next_hop(), {"x@b", "y@b"}));
+    world.settle(sink);
+    CHECK(starts_with_nocase(verdict(report, 101), "bounced 5.1.1"));
+    const Lines& told = sink.sessions().front();
+    CHECK(Lines(told.begin() + 4, told.end()) == c.rest);
+  }
+}
+
+TEST_CASE("answers to MAIL, DATA and the message are for all", "[smtp]") {
+  struct {
+    const char* command;
+    const char* reply;
+    const char* verdict;
+  } const cases[] = {
+      {"MAIL", "421 4.3.2 later",
+       "deferred 4.3.2 | host 127.0.0.1[127.0.0.1] said: 421 4.3.2 later (in "
+       "reply to MAIL FROM command)"},
+      {"MAIL", "550 never",
+       "bounced 5.0.0 | host 127.0.0.1[127.0.0.1] said: 550 never (in reply "
+       "to MAIL FROM command)"},
+      {"DATA", "451 4.3.0 no",
+       "deferred 4.3.0 | host 127.0.0.1[127.0.0.1] said: 451 4.3.0 no (in "
+       "reply to DATA command)"},
+      {".", "554 5.7.1 spam",
+       "bounced 5.7.1 | host 127.0.0.1[127.0.0.1] said: 554 5.7.1 spam (in "
+       "reply to end of DATA command)"},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.command, c.reply);
+    World world;
+    Script script;
+    script.rules = {{c.command, c.reply}};
+    Sink sink{script};
+    const ipc::DeliverReport report =
+        world.deliver(request(sink.next_hop(), {"x@b", "y@b"}));
+    CHECK(verdict(report, 100) == c.verdict);
+    CHECK(verdict(report, 101) == c.verdict);
+    CHECK_FALSE(report.destination_failed);
+  }
+}
+
+TEST_CASE("a server that refuses to talk is asked again later", "[smtp]") {
+  struct {
+    const char* step;
+    const char* reply;
+    const char* verdict;
+    bool failed;
+  } const cases[] = {
+      {"CONNECT", "554 5.7.1 go away",
+       "deferred 4.7.1 | host 127.0.0.1[127.0.0.1] refused to talk to me: 554 "
+       "5.7.1 go away",
+       true},
+      {"EHLO", "421 4.3.2 busy",
+       "deferred 4.3.2 | host 127.0.0.1[127.0.0.1] refused to talk to me: 421 "
+       "4.3.2 busy",
+       true},
+      {"HELO", "550 no",
+       "bounced 5.0.0 | host 127.0.0.1[127.0.0.1] refused to talk to me: 550 "
+       "no",
+       false},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.step);
+    World world;
+    world.settings.never_send_ehlo = std::string(c.step) == "HELO";
+    Script script;
+    script.rules = {{c.step, c.reply}};
+    Sink sink{script};
+    const ipc::DeliverReport report =
+        world.deliver(request(sink.next_hop(), {"x@b"}));
+    world.settle(sink);
+    CHECK(verdict(report, 100) == c.verdict);
+    CHECK(report.destination_failed == c.failed);
+    CHECK(sink.sessions().front().back() == "QUIT");
+  }
+}
+
+TEST_CASE("a lost or silent connection defers and says where", "[smtp]") {
+  struct {
+    const char* step;
+    const char* doing;
+  } const cases[] = {
+      {"CONNECT", "receiving the initial server greeting"},
+      {"EHLO", "performing the EHLO handshake"},
+      {"MAIL", "sending MAIL FROM"},
+      {"RCPT TO:<y", "sending RCPT TO"},
+      {"DATA", "sending DATA command"},
+      {".", "sending end of data -- message may be sent more than once"},
+  };
+  for (const auto& c : cases) {
+    for (const bool silent : {false, true}) {
+      CAPTURE(c.step, silent);
+      if (silent && std::string(c.step) == ".") continue;
+      World world;
+      world.settings.limits.helo = world.settings.limits.mail =
+          world.settings.limits.rcpt = world.settings.limits.data_init =
+              Millis(50);
+      Script script;
+      script.offers = {};
+      script.rules = {{c.step, silent ? "silence" : "close"}};
+      Sink sink{script};
+      const ipc::DeliverReport report =
+          world.deliver(request(sink.next_hop(), {"x@b", "y@b"}));
+      const std::string how =
+          silent ? "conversation with 127.0.0.1[127.0.0.1] timed out while "
+                 : "lost connection with 127.0.0.1[127.0.0.1] while ";
+      CHECK(verdict(report, 100) == "deferred 4.4.2 | " + how + c.doing);
+      CHECK(report.destination_failed);
+      CHECK(report.failure_status == "4.4.2");
+    }
+  }
+}
+
+TEST_CASE("nobody listens: deferred, and the log says so twice", "[smtp]") {
+  World world;
+  int port = 0;
+  {
+    Sink sink{Script{}};
+    port = sink.port();
+  }
+  const std::string place =
+      "connect to 127.0.0.1[127.0.0.1]:" + std::to_string(port) +
+      ": Connection refused";
+  const ipc::DeliverReport report = world.deliver(
+      request("[127.0.0.1]:" + std::to_string(port), {"x@elsewhere.test"}));
+  CHECK(verdict(report, 100) == "deferred 4.4.1 | " + place);
+  CHECK(report.destination_failed);
+  REQUIRE(world.lines.size() == 2);
+  CHECK(world.lines[0] == place);
+  CHECK(world.lines[1].find("relay=none, delay=0") != std::string::npos);
+  CHECK(ends_with_nocase(world.lines[1], "status=deferred (" + place + ")"));
+}
+
+TEST_CASE("LMTP has a verdict for each recipient", "[smtp][lmtp]") {
+  World world;
+  world.settings.lmtp = true;
+  Script script;
+  script.lmtp = true;
+  script.rules = {{". <bob", "452 4.2.2 bob is full"},
+                  {". <carol", "550 5.2.1 carol is gone"},
+                  {"RCPT TO:<dave", "550 5.1.1 no dave"}};
+  Sink sink{script};
+  const ipc::DeliverReport report =
+      world.deliver(request("inet:127.0.0.1:" + std::to_string(sink.port()),
+                            {"alice@b", "dave@b", "bob@b", "carol@b"}));
+  world.settle(sink);
+  CHECK(sink.sessions().front().front() == "LHLO here.test");
+  CHECK(sink.sessions().front().back() == "QUIT");
+  CHECK(verdict(report, 100) == "sent 2.0.0 | 250 2.0.0 Ok: taken");
+  CHECK(starts_with_nocase(verdict(report, 101), "bounced 5.1.1"));
+  CHECK(verdict(report, 102) ==
+        "deferred 4.2.2 | host 127.0.0.1[127.0.0.1] said: 452 4.2.2 bob is "
+        "full (in reply to end of DATA command)");
+  CHECK(starts_with_nocase(verdict(report, 103), "bounced 5.2.1"));
+}
+
+TEST_CASE("a message that the server is too small for is not sent", "[smtp]") {
+  World world;
+  Script script;
+  script.offers = {"SIZE 100"};
+  Sink sink{script};
+  const ipc::DeliverReport report = world.deliver(
+      request(sink.next_hop(), {"x@b"}, std::string(101, 'x') + "\n"));
+  world.settle(sink);
+  CHECK(verdict(report, 100) ==
+        "bounced 5.3.4 | message size 102 exceeds size limit 100 of server "
+        "127.0.0.1[127.0.0.1]");
+  CHECK(sink.sessions().front() == Lines{"EHLO here.test"});
+}
+
+TEST_CASE("SMTPUTF8 is needed only where something is not ASCII",
+          "[smtp][utf8]") {
+  struct {
+    const char* sender;
+    const char* message;
+    bool sent;
+  } const cases[] = {
+      {"j\xc3\xbcrgen@here.test", "S: x\n\ntext\n", false},
+      {"ann@here.test", "S: \xc3\xbc\n\ntext\n", false},
+      {"ann@here.test", "S: x\n\n\xc3\xbc\n", true},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.sender, c.message);
+    World world;
+    Sink sink{Script{}};
+    ipc::DeliverRequest ask = request(sink.next_hop(), {"x@b"}, c.message);
+    ask.sender = c.sender;
+    ask.smtputf8 = true;
+    const ipc::DeliverReport report = world.deliver(std::move(ask));
+    world.settle(sink);
+    CHECK(verdict(report, 100) ==
+          (c.sent ? "sent 2.0.0 | 250 2.0.0 Ok: taken"
+                  : "bounced 5.6.7 | SMTPUTF8 is required, but was not offered "
+                    "by host 127.0.0.1[127.0.0.1]"));
+    if (!c.sent)
+      CHECK(sink.sessions().front() == Lines{"EHLO here.test", "QUIT"});
+  }
+  World world;
+  Script script;
+  script.offers = {"SMTPUTF8"};
+  Sink sink{script};
+  ipc::DeliverRequest ask = request(sink.next_hop(), {"\xc3\xbc@b"});
+  ask.smtputf8 = true;
+  world.deliver(std::move(ask));
+  CHECK(sink.sessions().front()[1] == "MAIL FROM:<ann@here.test> SMTPUTF8");
+}
+
+TEST_CASE("the next server gets those whom this one puts off", "[smtp][mx]") {
+  World world;
+  Script busy;
+  busy.rules = {{"RCPT TO:<y", "450 4.2.0 no"}, {"RCPT TO:<z", "550 5.2.0 no"}};
+  Sink first{busy};
+  Sink second{Script{}};
+  // Two hosts on one address are told apart by their ports.
+  const ipc::DeliverReport report = world.deliver(request(
+      first.next_hop() + ", " + second.next_hop(), {"x@b", "y@b", "z@b"}));
+  world.settle(second);
+  CHECK(starts_with_nocase(verdict(report, 100), "sent 2.0.0"));
+  CHECK(starts_with_nocase(verdict(report, 101), "sent 2.0.0"));
+  CHECK(starts_with_nocase(verdict(report, 102), "bounced 5.2.0"));
+  CHECK(second.sessions().front()[2] == "RCPT TO:<y@b> ORCPT=rfc822;y@b");
+  CHECK(std::count(world.lines.begin(), world.lines.end(),
+                   "QID: host 127.0.0.1[127.0.0.1] said: 450 4.2.0 no (in "
+                   "reply to RCPT TO command)") == 1);
+}
+
+TEST_CASE("addresses are tried in order up to the limits", "[smtp][mx]") {
+  World world;
+  Sink up{Script{}};
+  world.resolver.answer.used_mx = true;
+  world.resolver.answer.addresses = {{"up.test", "127.0.0.1", 20},
+                                     {"down.test", "127.0.0.7", 10}};
+  const std::string port = std::to_string(up.port());
+  const ipc::DeliverReport report =
+      world.deliver(request("relay.test:" + port, {"x@b"}));
+  CHECK(starts_with_nocase(verdict(report, 100), "sent"));
+  CHECK(world.lines[0] ==
+        "connect to down.test[127.0.0.7]:" + port + ": Connection refused");
+  CHECK(world.lines[1].find("relay=up.test[127.0.0.1]:" + port) !=
+        std::string::npos);
+
+  world.settings.address_limit = 1;
+  const ipc::DeliverReport cut =
+      world.deliver(request("other.test:" + port, {"x@b"}));
+  CHECK(starts_with_nocase(verdict(cut, 100), "deferred 4.4.1"));
+}
+
+TEST_CASE("trouble with names bounces or defers, a fallback relay helps",
+          "[smtp][mx]") {
+  World world;
+  world.resolver.answer.null_mx = true;
+  CHECK(verdict(world.deliver(request("null.test", {"x@null.test"})), 100) ==
+        "bounced 5.1.0 | Domain null.test does not accept mail (nullMX)");
+
+  world.resolver.answer = {};
+  world.resolver.answer.trouble =
+      ipc::TroubleWire::from(give_up("4.4", "Host not found"));
+  CHECK(verdict(world.deliver(request("nx.test", {"x@nx.test"})), 100) ==
+        "bounced 5.4.4 | Host not found");
+
+  world.settings.relayhost = "nx.test";
+  CHECK(verdict(world.deliver(request("nx.test", {"x@nx.test"})), 100) ==
+        "deferred 4.3.5 | Host not found");
+  CHECK(world.lines[world.lines.size() - 2] ==
+        "warning: relayhost configuration problem");
+
+  Sink sink{Script{}};
+  world.settings.fallback_relays = {sink.next_hop()};
+  CHECK(starts_with_nocase(
+      verdict(world.deliver(request("nx.test", {"x@nx.test"})), 100), "sent"));
+}
+
+TEST_CASE("soft_bounce defers what would bounce", "[smtp]") {
+  World world;
+  world.settings.soft_bounce = true;
+  Script script;
+  script.rules = {{"RCPT", "550 5.1.1 no such user"}};
+  Sink sink{script};
+  const ipc::DeliverReport report =
+      world.deliver(request(sink.next_hop(), {"x@b"}));
+  CHECK(starts_with_nocase(verdict(report, 100), "deferred 4.1.1"));
+  CHECK(world.lines.back().find("dsn=4.1.1, status=SOFTBOUNCE (host") !=
+        std::string::npos);
+}
+
+TEST_CASE("an address probe ends before the message", "[smtp][verify]") {
+  World world;
+  Script script;
+  script.rules = {{"RCPT TO:<no", "550 5.1.1 no"}};
+  Sink sink{script};
+  ipc::DeliverRequest ask = request(sink.next_hop(), {"yes@b", "no@b"});
+  ask.verify_only = true;
+  const ipc::DeliverReport report = world.deliver(std::move(ask));
+  world.settle(sink);
+  CHECK(verdict(report, 100) == "sent 2.1.5 | 250 2.1.5 Ok");
+  CHECK(starts_with_nocase(verdict(report, 101), "bounced 5.1.1"));
+  CHECK(sink.sessions().front().back() == "QUIT");
+  CHECK(world.lines[0].find("status=deliverable (") != std::string::npos);
+  CHECK(world.lines[1].find("status=undeliverable (") != std::string::npos);
+}
+
+TEST_CASE("XFORWARD tells what is known and wanted", "[smtp][xforward]") {
+  World world;
+  world.settings.send_xforward = true;
+  Script script;
+  script.offers = {"XFORWARD NAME ADDR PROTO HELO SOURCE IDENT"};
+  Sink sink{script};
+  ipc::DeliverRequest ask = request(sink.next_hop(), {"x@b"});
+  ask.attributes = {{"client_name", "unknown"},
+                    {"client_address", "192.0.2.7"},
+                    {"client_port", "999"},
+                    {"protocol_name", "ESMTP"},
+                    {"helo_name", "a b"}};
+  ask.context = "remote";
+  world.deliver(std::move(ask));
+  CHECK(sink.sessions().front()[1] == "XFORWARD ADDR=192.0.2.7");
+  CHECK(sink.sessions().front()[2] ==
+        "XFORWARD PROTO=ESMTP HELO=a+20b IDENT=QID SOURCE=REMOTE");
+}
+
+TEST_CASE("keywords can be discarded for one server", "[smtp]") {
+  World world;
+  world.settings.discard_keywords = {"size"};
+  world.settings.discard_keyword_maps = "fake:map";
+  Sink sink{Script{}};
+  world.deliver(request(sink.next_hop(), {"x@b"}));
+  CHECK(sink.sessions().front()[1] == "MAIL FROM:<ann@here.test> SIZE=11");
+  // EHLO, MAIL, RCPT, DATA, message, QUIT: one by one.
+  CHECK(sink.reads() >= 5);
+}
+
+TEST_CASE("back-to-back deliveries share a session", "[smtp][reuse]") {
+  World world;
+  world.settings.keep_idle = Millis(50);
+  Sink sink{Script{}};
+  for (int i = 0; i < 4; ++i) {
+    const ipc::DeliverReport report =
+        world.deliver(request(sink.next_hop(), {"x@b"}));
+    CHECK(starts_with_nocase(verdict(report, 100), "sent 2.0.0"));
+  }
+  world.settle(sink);
+  REQUIRE(sink.sessions().size() == 2);
+  // The first came alone and said QUIT; the others followed each other.
+  CHECK(std::count(sink.sessions().front().begin(),
+                   sink.sessions().front().end(), "DATA") == 1);
+  const Lines& shared = sink.sessions().back();
+  CHECK(std::count(shared.begin(), shared.end(), "DATA") == 3);
+  CHECK(std::count(shared.begin(), shared.end(), "RSET") == 2);
+  CHECK(std::count(shared.begin(), shared.end(), "EHLO here.test") == 1);
+  CHECK(shared.back() == "QUIT");
+  CHECK(world.lines.back().find(", conn_use=3, ") != std::string::npos);
+}
+
+TEST_CASE("a kept session that died is replaced without a word",
+          "[smtp][reuse]") {
+  for (const char* reply : {"close", "421 4.4.2 idle for too long"}) {
+    for (const bool pipelining : {true, false}) {
+      CAPTURE(reply, pipelining);
+      World world;
+      world.settings.keep_destinations = {};
+      Script script;
+      if (!pipelining) script.offers = {};
+      script.rules = {{pipelining ? "RSET" : "MAIL FROM:<stale", reply, 1}};
+      Sink sink{script};
+      world.settings.keep_destinations = {sink.next_hop()};
+      world.deliver(request(sink.next_hop(), {"x@b"}));
+      ipc::DeliverRequest again = request(sink.next_hop(), {"x@b"});
+      again.sender = "stale@b";
+      const ipc::DeliverReport report = world.deliver(std::move(again));
+      CHECK(starts_with_nocase(verdict(report, 100), "sent 2.0.0"));
+      CHECK(sink.sessions().size() == 2);
+      CHECK(world.lines.size() == 2);
+    }
+  }
+}
+
+TEST_CASE("a long message goes in pieces and arrives whole", "[smtp]") {
+  World world;
+  std::string message;
+  Lines expected;
+  for (int i = 0; i < 20000; ++i) {
+    const std::string line =
+        (i % 7 == 0 ? "." : "") + std::to_string(i) + " some text of this line";
+    message += line + "\n";
+    expected.push_back("| " + std::string(i % 7 == 0 ? "." : "") + line);
+  }
+  Sink sink{Script{}};
+  const ipc::DeliverReport report =
+      world.deliver(request(sink.next_hop(), {"x@b"}, message));
+  CHECK(starts_with_nocase(verdict(report, 100), "sent 2.0.0"));
+  const Lines& told = sink.sessions().front();
+  const auto data = std::find(told.begin(), told.end(), "DATA") + 1;
+  REQUIRE(told.size() > expected.size());
+  CHECK(std::equal(expected.begin(), expected.end(), data));
+}
+
+TEST_CASE("a message that cannot be read is not ended", "[smtp]") {
+  World world;
+  Sink sink{Script{}};
+  ipc::DeliverRequest ask = request(sink.next_hop(), {"x@b"});
+  ask.content_size += 1000;
+  const ipc::DeliverReport report = world.deliver(std::move(ask));
+  world.settle(sink);
+  CHECK(verdict(report, 100) ==
+        "deferred 4.3.0 | local data error while talking to "
+        "127.0.0.1[127.0.0.1]");
+  const Lines& told = sink.sessions().front();
+  CHECK(std::find(told.begin(), told.end(), ".") == told.end());
+}
+
+TEST_CASE("words that are no replies are logged", "[smtp]") {
+  World world;
+  Script script;
+  script.rules = {{"MAIL", "hello\n250 ok"}};
+  Sink sink{script};
+  const ipc::DeliverReport report =
+      world.deliver(request(sink.next_hop(), {"x@b"}));
+  CHECK(starts_with_nocase(verdict(report, 100), "sent 2.0.0"));
+  CHECK(world.lines[0] ==
+        "warning: QID: non-ESMTP response from " + local(sink) + ": hello");
+}
+
+TEST_CASE("requests over a link are answered, many at once", "[smtp][agent]") {
+  World world;
+  Sink sink{Script{}};
+  int pair[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+  auto qmgr =
+      std::make_unique<ipc::Link>(Fd(pair[0]), Role::qmgr, Role::smtp, "smtp");
+  Agent agent(world.settings, world.log, world.resolver);
+  agent.serve(
+      std::make_unique<ipc::Link>(Fd(pair[1]), Role::smtp, Role::qmgr, "qmgr"));
+  struct Asker {
+    static Task<void> ask(ipc::Link* link, std::string next_hop, int* sent) {
+      const ipc::DeliverRequest question = request(next_hop, {"x@b"});
+      Result<ipc::DeliverReport> report =
+          co_await link->call(question, Seconds(10));
+      if (report && starts_with_nocase(verdict(*report, 100), "sent")) ++*sent;
+    }
+  };
+  int sent = 0;
+  Nursery askers;
+  for (int i = 0; i < 10; ++i)
+    askers.start(Asker::ask(qmgr.get(), sink.next_hop(), &sent));
+  world.loop.run_until([&] { return askers.empty(); });
+  CHECK(sent == 10);
+  CHECK(agent.busy() == 0);
+
+  // What is under way when the link closes is dropped.
+  Script slow;
+  slow.rules = {{"DATA", "silence"}};
+  Sink stuck{slow};
+  Nursery lost;
+  lost.start(Asker::ask(qmgr.get(), stuck.next_hop(), &sent));
+  world.loop.run_until([&] {
+    return !stuck.sessions().empty() && stuck.sessions().front().size() > 2;
+  });
+  CHECK(agent.busy() == 1);
+  qmgr->close();
+  world.loop.run_until([&] { return agent.busy() == 0; });
+  world.settle(stuck);
+  CHECK(stuck.sessions().front().back() == "DATA");
+}
+
+}  // namespace
+}  // namespace postern::smtp
