@@ -136,6 +136,8 @@ void write_line(std::string_view tag, Severity severity,
 
 }  // namespace
 
+const Destination& current_destination() { return destination; }
+
 void set_destination(Destination chosen) {
   destination = std::move(chosen);
   // Made now: later the process may not make sockets.

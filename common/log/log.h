@@ -37,6 +37,7 @@ struct Destination {
   std::string postlog_socket;
 };
 void set_destination(Destination destination);
+const Destination& current_destination();
 
 // Tests: receives every line ("tag", severity, text) instead of the above.
 using Recorder =

@@ -115,8 +115,8 @@ std::vector<Candidate> access_keys(std::string_view address,
                                    const mail::ExtensionRules& extension,
                                    bool parents_without_dot) {
   AddressKeys options;
-  options.forms = Form::full | Form::no_extension | Form::domain |
-                  Form::local_part_at;
+  options.forms =
+      Form::full | Form::no_extension | Form::domain | Form::local_part_at;
   options.extension = extension;
   options.parents_without_dot = parents_without_dot;
   return address_keys(address, options);

@@ -62,9 +62,12 @@ class Lexer {
     std::string all;
     int depth = 0;
     while (at_ < text_.size()) {
-      if (text_[at_] == '\\' && at_ + 1 < text_.size()) all += text_[at_++];
-      else if (text_[at_] == '(') ++depth;
-      else if (text_[at_] == ')') --depth;
+      if (text_[at_] == '\\' && at_ + 1 < text_.size())
+        all += text_[at_++];
+      else if (text_[at_] == '(')
+        ++depth;
+      else if (text_[at_] == ')')
+        --depth;
       all += text_[at_++];
       if (depth == 0) break;
     }

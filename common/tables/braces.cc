@@ -19,8 +19,7 @@ std::size_t end_of_brace(std::string_view text) {
 }  // namespace
 
 std::optional<std::vector<std::string>> braced_list(std::string_view text) {
-  if (text.empty() || text.front() != '{' ||
-      end_of_brace(text) != text.size())
+  if (text.empty() || text.front() != '{' || end_of_brace(text) != text.size())
     return std::nullopt;
   auto pieces = split_braced(text.substr(1, text.size() - 2));
   if (!pieces || pieces->empty()) return std::nullopt;

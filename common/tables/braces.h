@@ -24,7 +24,6 @@ Result<std::pair<std::string, std::string>> split_name_value(
 
 // Rules of a pattern table in its name: "{ {rule} {rule} }" becomes lines of
 // text. `title` is "cidr map" or the like, for messages.
-Result<std::string> braced_rules(std::string_view text,
-                                 std::string_view title);
+Result<std::string> braced_rules(std::string_view text, std::string_view title);
 
 }  // namespace postern::tables

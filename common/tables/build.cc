@@ -183,10 +183,9 @@ class SortedEntries {
   }
 
   void tell() {
-    std::stable_sort(complaints_.begin(), complaints_.end(),
-                     [](const Complaint& a, const Complaint& b) {
-                       return a.line < b.line;
-                     });
+    std::stable_sort(
+        complaints_.begin(), complaints_.end(),
+        [](const Complaint& a, const Complaint& b) { return a.line < b.line; });
     if (!options_.warn) return;
     for (const Complaint& one : complaints_) options_.warn(one.text);
   }
@@ -225,7 +224,7 @@ Status build(const Spec& spec, const BuildOptions& options) {
   const SortedEntries entries(*text, spec, options);
 
   WriterOptions writing = writer_options(spec, options);
-  struct stat source{};
+  struct stat source {};
   if (options.inherit_mode && stat(spec.name.c_str(), &source) == 0)
     writing.mode = source.st_mode & 0777;
   writing.expected_bytes = text->size() + 32 * entries.size();
@@ -247,7 +246,7 @@ Status add_entries(const Spec& spec, std::string_view text,
   WriterOptions writing = writer_options(spec, options);
   writing.keep = true;
   writing.expected_bytes = 2 * text.size();
-  struct stat file{};
+  struct stat file {};
   if (options.inherit_mode && stat(spec.name.c_str(), &file) == 0)
     writing.mode = file.st_mode & 0777;
   Result<std::unique_ptr<TableWriter>> writer = open_writer(spec, writing);
@@ -256,9 +255,8 @@ Status add_entries(const Spec& spec, std::string_view text,
     if (options.warn) options.warn(placed(source, line, what));
   });
   while (auto next = reader.next()) {
-    const Result<bool> added =
-        (*writer)->put(next->key, next->value,
-                       options.duplicates == Duplicates::replace);
+    const Result<bool> added = (*writer)->put(
+        next->key, next->value, options.duplicates == Duplicates::replace);
     if (!added) return added.trouble();
     if (!*added && options.duplicates == Duplicates::warn && options.warn)
       options.warn(duplicate(spec, next->key));
@@ -271,7 +269,7 @@ Result<std::size_t> remove_keys(const Spec& spec,
                                 const BuildOptions& options) {
   Result<std::string> path = file_of(spec);
   if (!path) return path.trouble();
-  struct stat file{};
+  struct stat file {};
   if (stat(path->c_str(), &file) != 0)
     return os::system_trouble("open database " + *path, errno);
   WriterOptions writing = writer_options(spec, options);

@@ -25,8 +25,8 @@ struct BuildOptions {
   bool fold = true;
   bool utf8 = true;
   bool values_are_files = false;
-  bool nul = false;           // -N
-  bool inherit_mode = true;   // a new file gets the mode of its source
+  bool nul = false;          // -N
+  bool inherit_mode = true;  // a new file gets the mode of its source
   Duplicates duplicates = Duplicates::warn;
   std::size_t lmdb_map_size = 16u << 20;
   Warn warn;

@@ -45,10 +45,9 @@ class Posix : public Expression {
       captures->clear();
       for (const regmatch_t& place : places)
         captures->push_back(
-            place.rm_so < 0
-                ? Capture{}
-                : Capture{static_cast<std::size_t>(place.rm_so),
-                          static_cast<std::size_t>(place.rm_eo)});
+            place.rm_so < 0 ? Capture{}
+                            : Capture{static_cast<std::size_t>(place.rm_so),
+                                      static_cast<std::size_t>(place.rm_eo)});
     }
     return true;
   }
@@ -66,10 +65,17 @@ Result<std::unique_ptr<Expression>> compile_posix(const std::string& pattern,
   int options = REG_EXTENDED | REG_ICASE;
   for (const char flag : flags) {
     switch (flag) {
-      case 'i': options ^= REG_ICASE; break;
-      case 'm': options ^= REG_NEWLINE; break;
-      case 'x': options ^= REG_EXTENDED; break;
-      default: return unknown_flag(flag);
+      case 'i':
+        options ^= REG_ICASE;
+        break;
+      case 'm':
+        options ^= REG_NEWLINE;
+        break;
+      case 'x':
+        options ^= REG_EXTENDED;
+        break;
+      default:
+        return unknown_flag(flag);
     }
   }
   auto expression = std::make_unique<Posix>();
@@ -84,9 +90,7 @@ struct FreeCode {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
 };
 struct FreeMatch {
-  void operator()(pcre2_match_data* data) const {
-    pcre2_match_data_free(data);
-  }
+  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
 
 std::string pcre_error(int error) {
@@ -99,7 +103,8 @@ std::string pcre_error(int error) {
 class Pcre : public Expression {
  public:
   explicit Pcre(pcre2_code* code)
-      : code_(code), match_(pcre2_match_data_create_from_pattern(code, nullptr)) {
+      : code_(code),
+        match_(pcre2_match_data_create_from_pattern(code, nullptr)) {
     pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &groups_);
   }
 
@@ -134,17 +139,32 @@ Result<std::unique_ptr<Expression>> compile_pcre(const std::string& pattern,
   std::uint32_t options = PCRE2_CASELESS | PCRE2_DOTALL;
   for (const char flag : flags) {
     switch (flag) {
-      case 'i': options ^= PCRE2_CASELESS; break;
-      case 'm': options ^= PCRE2_MULTILINE; break;
-      case 's': options ^= PCRE2_DOTALL; break;
-      case 'x': options ^= PCRE2_EXTENDED; break;
-      case 'A': options ^= PCRE2_ANCHORED; break;
-      case 'E': options ^= PCRE2_DOLLAR_ENDONLY; break;
-      case 'U': options ^= PCRE2_UNGREEDY; break;
+      case 'i':
+        options ^= PCRE2_CASELESS;
+        break;
+      case 'm':
+        options ^= PCRE2_MULTILINE;
+        break;
+      case 's':
+        options ^= PCRE2_DOTALL;
+        break;
+      case 'x':
+        options ^= PCRE2_EXTENDED;
+        break;
+      case 'A':
+        options ^= PCRE2_ANCHORED;
+        break;
+      case 'E':
+        options ^= PCRE2_DOLLAR_ENDONLY;
+        break;
+      case 'U':
+        options ^= PCRE2_UNGREEDY;
+        break;
       case 'X':
         // PCRE2 always refuses unknown escapes: nothing to switch.
         break;
-      default: return unknown_flag(flag);
+      default:
+        return unknown_flag(flag);
     }
   }
   int error = 0;
@@ -153,9 +173,8 @@ Result<std::unique_ptr<Expression>> compile_pcre(const std::string& pattern,
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()),
                     pattern.size(), options, &error, &offset, nullptr);
   if (code == nullptr)
-    return give_up("3.5", "error in regex at offset " +
-                              std::to_string(offset) + ": " +
-                              pcre_error(error));
+    return give_up("3.5", "error in regex at offset " + std::to_string(offset) +
+                              ": " + pcre_error(error));
   return std::unique_ptr<Expression>(std::make_unique<Pcre>(code));
 }
 

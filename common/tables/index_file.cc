@@ -53,9 +53,9 @@ std::string uri(const std::string& path, std::string_view query) {
 }
 
 Trouble sqlite_trouble(const std::string& path, sqlite3* database) {
-  return try_later("3.0", "database " + path + ": " +
-                              (database ? sqlite3_errmsg(database)
-                                        : "out of memory"));
+  return try_later("3.0",
+                   "database " + path + ": " +
+                       (database ? sqlite3_errmsg(database) : "out of memory"));
 }
 
 Result<Statement> prepare(const std::string& path, sqlite3* database,
@@ -98,7 +98,8 @@ Status check_file(const std::string& path, const std::string& rebuild) {
   const std::string advice =
       rebuild.empty() ? "" : "; rebuild it with \"" + rebuild + "\"";
   switch (recognise(*head)) {
-    case IndexFile::index: break;
+    case IndexFile::index:
+      break;
     case IndexFile::berkeley_db:
       return try_later("3.5", "open database " + path +
                                   ": this is a Berkeley DB file, as Postfix "
@@ -106,8 +107,7 @@ Status check_file(const std::string& path, const std::string& rebuild) {
                                   advice);
     case IndexFile::other:
       return try_later("3.5", "open database " + path +
-                                  ": this is not an index of Postern" +
-                                  advice);
+                                  ": this is not an index of Postern" + advice);
   }
   if (big_endian(*head, 60) != format_version)
     return try_later("3.5", "open database " + path +
@@ -152,15 +152,15 @@ Result<IndexReader> IndexReader::open(const std::string& path,
       SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
   reader.database_.reset(database);
   if (code != SQLITE_OK) return sqlite_trouble(path, database);
-  Result<Statement> about = prepare(
-      path, database, "SELECT made_by, nul FROM about");
+  Result<Statement> about =
+      prepare(path, database, "SELECT made_by, nul FROM about");
   if (!about) return about.trouble();
   if (sqlite3_step(about->get()) == SQLITE_ROW) {
     reader.made_by_ = column(about->get(), 0);
     reader.nul_ = sqlite3_column_int(about->get(), 1) != 0;
   }
-  Result<Statement> select = prepare(
-      path, database, "SELECT value FROM entries WHERE key = ?1");
+  Result<Statement> select =
+      prepare(path, database, "SELECT value FROM entries WHERE key = ?1");
   if (!select) return select.trouble();
   reader.select_ = std::move(*select);
   return reader;
@@ -215,23 +215,22 @@ class IndexWriter : public TableWriter {
 
   Status start() {
     sqlite3* database = nullptr;
-    const int code = sqlite3_open_v2(
-        uri(file_.name(), "mode=rwc").c_str(), &database,
-        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI |
-            SQLITE_OPEN_NOMUTEX,
-        nullptr);
+    const int code =
+        sqlite3_open_v2(uri(file_.name(), "mode=rwc").c_str(), &database,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                            SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+                        nullptr);
     database_.reset(database);
     if (code != SQLITE_OK) return trouble();
     // The file has no name that counts yet: no journal, no sync until the end.
-    Status status = run(
-        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -65536;");
+    Status status =
+        run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -65536;");
     if (!status.ok()) return status;
     const bool fresh = !(options_.keep && file_.had_old());
     if (fresh) {
       status = run("PRAGMA page_size = 4096; PRAGMA application_id = " +
-                   std::to_string(application_id) +
-                   "; PRAGMA user_version = " +
+                   std::to_string(application_id) + "; PRAGMA user_version = " +
                    std::to_string(format_version) + ";");
       if (!status.ok()) return status;
     }
@@ -258,9 +257,8 @@ class IndexWriter : public TableWriter {
 
   Result<bool> remove(std::string_view key) override {
     if (!remove_) {
-      Result<Statement> prepared =
-          prepare(file_.name(), database_.get(),
-                  "DELETE FROM entries WHERE key = ?1");
+      Result<Statement> prepared = prepare(
+          file_.name(), database_.get(), "DELETE FROM entries WHERE key = ?1");
       if (!prepared) return prepared.trouble();
       remove_ = std::move(*prepared);
     }
@@ -282,8 +280,8 @@ class IndexWriter : public TableWriter {
   Trouble trouble() { return sqlite_trouble(file_.name(), database_.get()); }
 
   Status run(const std::string& sql) {
-    if (sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr,
-                     nullptr) != SQLITE_OK)
+    if (sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr) !=
+        SQLITE_OK)
       return trouble();
     return {};
   }

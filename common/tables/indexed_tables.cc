@@ -77,11 +77,10 @@ class FileTable : public Table {
     checked_ = Clock::now();
     // Before the file is opened: should it change in between, the next check
     // sees it.
-    struct stat now{};
+    struct stat now {};
     if (stat(path_.c_str(), &now) == 0) opened_ = now;
-    Result<Reader> reader =
-        open_reader(static_cast<const Reader*>(nullptr), path_,
-                    rebuild_command(spec_));
+    Result<Reader> reader = open_reader(static_cast<const Reader*>(nullptr),
+                                        path_, rebuild_command(spec_));
     if (!reader) return reader.trouble();
     reader_.emplace(std::move(*reader));
     warn_if_outdated();
@@ -89,7 +88,7 @@ class FileTable : public Table {
   }
 
   void warn_if_outdated() {
-    struct stat source{};
+    struct stat source {};
     if (!warn_open_ || stat(spec_.name.c_str(), &source) != 0 ||
         !older(opened_, source))
       return;
@@ -105,7 +104,7 @@ class FileTable : public Table {
     const Clock::time_point now = Clock::now();
     if (reader_ && now - checked_ < check_interval) return {};
     checked_ = now;
-    struct stat named{};
+    struct stat named {};
     // Gone: what is open still answers.
     if (stat(path_.c_str(), &named) != 0 && reader_) return {};
     if (reader_ && same_file(named, opened_)) return {};
@@ -116,7 +115,7 @@ class FileTable : public Table {
   std::string path_;
   Warn warn_open_;
   std::optional<Reader> reader_;
-  struct stat opened_{};
+  struct stat opened_ {};
   Clock::time_point checked_;
 };
 

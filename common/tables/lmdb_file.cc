@@ -34,7 +34,7 @@ class FileLock {
 
  private:
   static struct flock whole(short type) {
-    struct flock lock{};
+    struct flock lock {};
     lock.l_type = type;
     lock.l_whence = SEEK_SET;
     return lock;
@@ -96,8 +96,7 @@ Result<LmdbReader> LmdbReader::open(const std::string& path) {
     return try_later("3.0", std::move(why));
   }
   file->reset();
-  Result<Environment> environment =
-      open_environment(path, MDB_RDONLY, 0, 0644);
+  Result<Environment> environment = open_environment(path, MDB_RDONLY, 0, 0644);
   if (!environment) return environment.trouble();
   LmdbReader reader;
   reader.path_ = path;
@@ -169,11 +168,10 @@ class LmdbWriter : public TableWriter {
 
   Status start() {
     // Pages are half full at worst, and a transaction keeps the old ones.
-    struct stat now{};
-    const std::size_t present =
-        stat(file_.name().c_str(), &now) == 0
-            ? static_cast<std::size_t>(now.st_size)
-            : 0;
+    struct stat now {};
+    const std::size_t present = stat(file_.name().c_str(), &now) == 0
+                                    ? static_cast<std::size_t>(now.st_size)
+                                    : 0;
     const std::size_t map_size =
         std::max(options_.map_size,
                  4 * (options_.expected_bytes + present) + (64u << 20));
@@ -185,8 +183,7 @@ class LmdbWriter : public TableWriter {
         begin(file_.name(), environment_.get(), 0);
     if (!transaction) return transaction.trouble();
     transaction_ = std::move(*transaction);
-    const int error =
-        mdb_dbi_open(transaction_.get(), nullptr, 0, &database_);
+    const int error = mdb_dbi_open(transaction_.get(), nullptr, 0, &database_);
     if (error != 0) return lmdb_trouble(file_.name(), error);
     return {};
   }

@@ -7,16 +7,14 @@ namespace postern::tables {
 Result<std::vector<std::string>> split_table_names(std::string_view text) {
   auto names = split_braced(text);
   if (!names)
-    return try_later("3.5",
-                     "missing '}' in \"" + std::string(text) + "\"");
+    return try_later("3.5", "missing '}' in \"" + std::string(text) + "\"");
   return std::move(*names);
 }
 
 Result<Maps> Maps::parse(std::string title, std::string_view text,
                          const OpenOptions& options) {
   Result<std::vector<std::string>> names = split_table_names(text);
-  if (!names)
-    return try_later("3.5", title + ": " + names.trouble().text);
+  if (!names) return try_later("3.5", title + ": " + names.trouble().text);
   Maps maps;
   maps.title_ = std::move(title);
   for (const std::string& name : *names)
@@ -39,8 +37,8 @@ Found Maps::find(std::string_view key, bool partial) {
                          printable_utf8(key) + "\": " + found.trouble().text};
     // An empty value would mean "yes" to some and "no" to others.
     if ((*found)->empty())
-      return try_later("3.0", table->name() +
-                                  " lookup of " + printable_utf8(key) +
+      return try_later("3.0", table->name() + " lookup of " +
+                                  printable_utf8(key) +
                                   " returns an empty string result");
     return found;
   }

@@ -150,10 +150,12 @@ MatchList::Walk::Walk(MatchList& list, std::string_view name,
 
 bool MatchList::Walk::simple_match(const Pattern& pattern) const {
   switch (list_.options_.kind) {
-    case MatchOptions::Kind::strings: return pattern.text == name_;
+    case MatchOptions::Kind::strings:
+      return pattern.text == name_;
     case MatchOptions::Kind::domains:
       return domain_matches(name_, pattern.text, list_.options_.parents);
-    case MatchOptions::Kind::addresses: break;
+    case MatchOptions::Kind::addresses:
+      break;
   }
   if (!name_.empty() &&
       domain_matches(name_, pattern.text, list_.options_.parents))
@@ -176,8 +178,7 @@ void MatchList::Walk::start_table(const Pattern& pattern) {
       if (!parent.empty()) keys_.push_back(parent);
     }
   }
-  if (list_.options_.kind == MatchOptions::Kind::addresses &&
-      !address_.empty())
+  if (list_.options_.kind == MatchOptions::Kind::addresses && !address_.empty())
     keys_.push_back(address_);
   std::reverse(keys_.begin(), keys_.end());
 }
@@ -210,11 +211,11 @@ Result<std::optional<MatchList::Walk::Question>> MatchList::Walk::next() {
       return std::optional<Question>({pattern.text, std::move(key)});
     Found found = table->find(key);
     if (!found)
-      return try_later("3.0", (list_.options_.title.empty()
-                                   ? std::string()
-                                   : list_.options_.title + ": ") +
-                                  pattern.text + ": table lookup problem: " +
-                                  found.trouble().text);
+      return try_later(
+          "3.0", (list_.options_.title.empty() ? std::string()
+                                               : list_.options_.title + ": ") +
+                     pattern.text +
+                     ": table lookup problem: " + found.trouble().text);
     if (*found) decide(pattern);
   }
   over_ = true;

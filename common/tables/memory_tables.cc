@@ -84,9 +84,8 @@ class Choice : public Table {
 
  protected:
   Found look_up(std::string_view) override {
-    return std::optional(
-        values_[std::uniform_int_distribution<std::size_t>(
-            0, values_.size() - 1)(random_)]);
+    return std::optional(values_[std::uniform_int_distribution<std::size_t>(
+        0, values_.size() - 1)(random_)]);
   }
 
  private:
@@ -184,8 +183,7 @@ Opened open_static(const Spec& spec, const OpenOptions& options) {
   }
   Result<std::string> value = value_of(std::move(text), options);
   if (!value) return value.trouble();
-  return Opened(
-      std::make_unique<Constant>(spec.text(), std::move(*value)));
+  return Opened(std::make_unique<Constant>(spec.text(), std::move(*value)));
 }
 
 Opened open_fail(const Spec& spec, const OpenOptions&) {

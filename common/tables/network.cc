@@ -42,9 +42,8 @@ Trouble bad(std::string text) { return give_up("3.5", std::move(text)); }
 
 Address masked(Address address, unsigned prefix) {
   for (unsigned bit = prefix; bit < address.bits(); ++bit)
-    address.bytes[bit / 8] =
-        static_cast<std::uint8_t>(address.bytes[bit / 8] &
-                                  ~(0x80 >> (bit % 8)));
+    address.bytes[bit / 8] = static_cast<std::uint8_t>(address.bytes[bit / 8] &
+                                                       ~(0x80 >> (bit % 8)));
   return address;
 }
 

@@ -31,10 +31,9 @@ Result<Fd> lock_old(const std::string& path) {
     if (flock(file.get(), LOCK_EX) != 0)
       return os::system_trouble("lock database " + path, errno);
     // While we waited another writer may have put a new file in its place.
-    struct stat locked{};
-    struct stat named{};
-    if (fstat(file.get(), &locked) != 0)
-      return os::system_trouble(what, errno);
+    struct stat locked {};
+    struct stat named {};
+    if (fstat(file.get(), &locked) != 0) return os::system_trouble(what, errno);
     if (stat(path.c_str(), &named) == 0 && named.st_ino == locked.st_ino &&
         named.st_dev == locked.st_dev)
       return file;
@@ -96,7 +95,7 @@ Result<NewFile> NewFile::create(const std::string& path, bool keep,
 Status NewFile::finish() {
   const std::string what = "write database " + path_;
   if (old_) {
-    struct stat old{};
+    struct stat old {};
     if (fstat(old_.get(), &old) != 0) return os::system_trouble(what, errno);
     mode_ = old.st_mode & 07777;
     // Root keeps the owner that the file had; others own what they make.

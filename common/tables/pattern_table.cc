@@ -40,9 +40,8 @@ class PatternTable : public Table {
       Result<bool> matched =
           rule.expression->match(key, wants_groups ? &captures_ : nullptr);
       if (!matched)
-        return try_later("3.0", title_ + ", line " +
-                                    std::to_string(rule.line) + ": " +
-                                    matched.trouble().text);
+        return try_later("3.0", title_ + ", line " + std::to_string(rule.line) +
+                                    ": " + matched.trouble().text);
       if (*matched == rule.negated) {
         i = rule.type == Rule::Type::condition ? rule.skip : i + 1;
         continue;
@@ -111,15 +110,14 @@ class RuleReader {
       end += line[end] == '\\' && end + 1 < line.size() ? 2 : 1;
     if (end >= line.size()) {
       warn_(line_, "no closing regexp delimiter \"" +
-                       std::string(1, delimiter) + "\": " +
-                       std::string(engine_.skipping) + " this rule");
+                       std::string(1, delimiter) +
+                       "\": " + std::string(engine_.skipping) + " this rule");
       return false;
     }
     const std::string pattern(line.substr(1, end - 1));
     line.remove_prefix(end + 1);
     std::size_t flags = 0;
-    while (flags < line.size() && !is_space(line[flags]) &&
-           line[flags] != '!')
+    while (flags < line.size() && !is_space(line[flags]) && line[flags] != '!')
       ++flags;
     auto compiled = engine_.compile(pattern, line.substr(0, flags));
     if (!compiled) {
@@ -205,8 +203,8 @@ class RuleReader {
   int line_ = 0;
 };
 
-Opened from_text(const Engine& engine, const Spec& spec,
-                 std::string_view text, const OpenOptions& options) {
+Opened from_text(const Engine& engine, const Spec& spec, std::string_view text,
+                 const OpenOptions& options) {
   auto rules = RuleReader(engine, spec, options).read(text);
   if (!rules) return rules.trouble();
   return Opened(std::make_unique<PatternTable>(spec, std::move(*rules)));

@@ -51,16 +51,15 @@ Result<Replacement> Replacement::parse(std::string_view text) {
     if (!reference.complaint.empty())
       return give_up("3.5", reference.complaint);
     if (reference.name.empty())
-      return give_up("3.5",
-                     "empty macro name: \"" + std::string(text.substr(i)) +
-                         "\"");
+      return give_up(
+          "3.5", "empty macro name: \"" + std::string(text.substr(i)) + "\"");
     const auto number = parse_number(reference.name);
     if (!number || *number < 0)
-      return give_up("3.5", "non-numeric replacement index \"" +
-                                reference.name + "\"");
+      return give_up(
+          "3.5", "non-numeric replacement index \"" + reference.name + "\"");
     if (*number == 0 || *number > most_groups)
-      return give_up("3.5", "out of range replacement index \"" +
-                                reference.name + "\"");
+      return give_up(
+          "3.5", "out of range replacement index \"" + reference.name + "\"");
     const auto group = static_cast<unsigned>(*number);
     result.highest_ = std::max(result.highest_, group);
     result.pieces_.push_back({std::move(literal), group});

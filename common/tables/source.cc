@@ -63,8 +63,7 @@ SourceLine parse_entry(std::string_view text) {
     return {std::nullopt, "expected format: key whitespace value"};
   std::string complaint;
   if (entry.key.back() == ':')
-    complaint =
-        "record is in \"key: value\" format; is this an alias file?";
+    complaint = "record is in \"key: value\" format; is this an alias file?";
   return {std::move(entry), std::move(complaint)};
 }
 
@@ -72,7 +71,9 @@ Result<std::string> content_of_files(std::string_view value) {
   std::string content;
   bool first = true;
   const std::vector<std::string> names = split_words(value);
-  if (names.empty()) return try_later("3.5", "empty pathname list: >>" + std::string(value) + "<<'");
+  if (names.empty())
+    return try_later("3.5",
+                     "empty pathname list: >>" + std::string(value) + "<<'");
   for (const std::string& name : names) {
     Result<std::string> text = os::read_file(name);
     if (!text) return text.trouble();

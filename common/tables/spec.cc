@@ -72,7 +72,8 @@ bool has_parts(const Spec& spec) {
 }  // namespace
 
 std::string_view strip_proxy(std::string_view text) {
-  while (text.starts_with(proxy_prefix)) text.remove_prefix(proxy_prefix.size());
+  while (text.starts_with(proxy_prefix))
+    text.remove_prefix(proxy_prefix.size());
   return text;
 }
 
@@ -93,7 +94,8 @@ Result<Spec> parse_spec(std::string_view text,
              colon + 1 == inner.size()) {
     return try_later("3.5",
                      "open dictionary: expecting \"type:name\" form instead "
-                     "of \"" + std::string(text) + "\"");
+                     "of \"" +
+                         std::string(text) + "\"");
   } else {
     spec.type = inner.substr(0, colon);
     spec.name = inner.substr(colon + 1);

@@ -17,8 +17,8 @@ constexpr std::size_t largest_buffer = 16u << 20;
 
 std::string line_of(const passwd& user) {
   return std::string(user.pw_name) + ":" + user.pw_passwd + ":" +
-         std::to_string(user.pw_uid) + ":" + std::to_string(user.pw_gid) +
-         ":" + user.pw_gecos + ":" + user.pw_dir + ":" + user.pw_shell;
+         std::to_string(user.pw_uid) + ":" + std::to_string(user.pw_gid) + ":" +
+         user.pw_gecos + ":" + user.pw_dir + ":" + user.pw_shell;
 }
 
 std::string line_of(const group& one) {
@@ -48,8 +48,8 @@ Found ask(Get get, const std::string& table, const std::string& key) {
     // Several C libraries say these for "no such name".
     if (error == 0 || error == ENOENT || error == ESRCH)
       return std::optional<std::string>();
-    return try_later("3.0", "table " + table + ": query error: " +
-                                os::error_text(error));
+    return try_later(
+        "3.0", "table " + table + ": query error: " + os::error_text(error));
   }
 }
 

@@ -9,20 +9,34 @@ namespace {
 
 Opened open_kind(const Spec& spec, const OpenOptions& options) {
   switch (spec.kind) {
-    case Kind::indexed: return open_indexed(spec, options);
-    case Kind::lmdb: return open_lmdb(spec, options);
-    case Kind::texthash: return open_texthash(spec, options);
-    case Kind::inlined: return open_inline(spec, options);
-    case Kind::constant: return open_static(spec, options);
-    case Kind::regexp: return open_regexp(spec, options);
-    case Kind::pcre: return open_pcre(spec, options);
-    case Kind::cidr: return open_cidr(spec, options);
-    case Kind::system: return open_unix(spec, options);
-    case Kind::variables: return open_environ(spec, options);
-    case Kind::unionmap: return open_unionmap(spec, options);
-    case Kind::pipemap: return open_pipemap(spec, options);
-    case Kind::randmap: return open_randmap(spec, options);
-    case Kind::fail: return open_fail(spec, options);
+    case Kind::indexed:
+      return open_indexed(spec, options);
+    case Kind::lmdb:
+      return open_lmdb(spec, options);
+    case Kind::texthash:
+      return open_texthash(spec, options);
+    case Kind::inlined:
+      return open_inline(spec, options);
+    case Kind::constant:
+      return open_static(spec, options);
+    case Kind::regexp:
+      return open_regexp(spec, options);
+    case Kind::pcre:
+      return open_pcre(spec, options);
+    case Kind::cidr:
+      return open_cidr(spec, options);
+    case Kind::system:
+      return open_unix(spec, options);
+    case Kind::variables:
+      return open_environ(spec, options);
+    case Kind::unionmap:
+      return open_unionmap(spec, options);
+    case Kind::pipemap:
+      return open_pipemap(spec, options);
+    case Kind::randmap:
+      return open_randmap(spec, options);
+    case Kind::fail:
+      return open_fail(spec, options);
     case Kind::socketmap:
     case Kind::tcp:
     case Kind::sqlite:
@@ -30,7 +44,8 @@ Opened open_kind(const Spec& spec, const OpenOptions& options) {
     case Kind::pgsql:
     case Kind::ldap:
     case Kind::memcache:
-    case Kind::nis: break;
+    case Kind::nis:
+      break;
   }
   if (options.other) return options.other(spec, options);
   return try_later("3.5", "unsupported dictionary type: " + spec.type);
@@ -61,17 +76,16 @@ Found Table::find(std::string_view key) {
       fold_ && fixed_keys_ ? mail::fold_key(key) : std::string(key);
   Found found = look_up(folded);
   if (found && *found && utf8_ && !valid_utf8(**found)) {
-    warn(name_ + ": key " + printable_utf8(key) +
-         ": non-UTF-8 value \"" + printable(**found) +
-         "\": malformed UTF-8 or invalid codepoint");
+    warn(name_ + ": key " + printable_utf8(key) + ": non-UTF-8 value \"" +
+         printable(**found) + "\": malformed UTF-8 or invalid codepoint");
     return try_later("3.0", name_ + ": a value that is not UTF-8");
   }
   return found;
 }
 
 Status Table::for_each(const Visit&) {
-  return try_later(
-      "3.5", "table " + name_ + ": sequence operation is not supported");
+  return try_later("3.5",
+                   "table " + name_ + ": sequence operation is not supported");
 }
 
 Result<std::unique_ptr<Table>> open(const Spec& spec,

@@ -38,8 +38,7 @@ struct OpenOptions {
   Warn warn;
   // Opens the kinds that are not built in here (socketmap, sqlite, …). Tables
   // inside unionmap and pipemap come here as well.
-  std::function<Result<std::unique_ptr<Table>>(const Spec&,
-                                               const OpenOptions&)>
+  std::function<Result<std::unique_ptr<Table>>(const Spec&, const OpenOptions&)>
       other;
 };
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/tables/match_list.h"
 #include "common/tables/maps.h"
+#include "common/tables/match_list.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {

@@ -131,8 +131,8 @@ TEST_CASE("a broken part of a combined table is trouble, not absence") {
     const Found found = (*table)->find("k");
     REQUIRE_FALSE(found.ok());
     CHECK(found.trouble().temporary());
-    CHECK(found.trouble().text.starts_with(
-        std::string("table ") + spec + ": query error: Application error"));
+    CHECK(found.trouble().text.starts_with(std::string("table ") + spec +
+                                           ": query error: Application error"));
   }
 }
 
@@ -252,9 +252,12 @@ TEST_CASE("a network contains what shares its prefix") {
     bool inside;
   };
   const Case cases[] = {
-      {"10.0.0.0/9", "10.127.0.1", true},  {"10.0.0.0/9", "10.128.0.1", false},
-      {"0.0.0.0/0", "255.1.1.1", true},    {"0.0.0.0/0", "::1", false},
-      {"1.2.3.4", "1.2.3.4", true},        {"1.2.3.4", "1.2.3.5", false},
+      {"10.0.0.0/9", "10.127.0.1", true},
+      {"10.0.0.0/9", "10.128.0.1", false},
+      {"0.0.0.0/0", "255.1.1.1", true},
+      {"0.0.0.0/0", "::1", false},
+      {"1.2.3.4", "1.2.3.4", true},
+      {"1.2.3.4", "1.2.3.5", false},
       {"2001:db8::/33", "2001:db8:7fff::1", true},
       {"2001:db8::/33", "2001:db8:8000::1", false},
   };
@@ -344,7 +347,8 @@ TEST_CASE("alias lines are brought into one form") {
   }
 }
 
-TEST_CASE("a built table is found, listed, changed, and noticed when replaced") {
+TEST_CASE(
+    "a built table is found, listed, changed, and noticed when replaced") {
   for (const std::string type : {"hash", "btree", "lmdb"}) {
     for (const bool nul : {false, true}) {
       CAPTURE(type, nul);
@@ -399,7 +403,7 @@ TEST_CASE("a table file has its source's mode, and keeps its own later") {
   const Spec spec = *parse_spec("hash:" + source);
   chmod(source.c_str(), 0640);
   const auto mode = [&] {
-    struct stat now{};
+    struct stat now {};
     REQUIRE(stat((source + ".db").c_str(), &now) == 0);
     return now.st_mode & 0777;
   };
@@ -426,7 +430,8 @@ TEST_CASE("missing, foreign and outdated indexes name the command that helps") {
             "/none.db: No such file or directory");
   CHECK(ask(spec, "a") == "!!open database " + source +
                               ".db: No such file or directory; create it "
-                              "with \"postmap " + spec + "\"");
+                              "with \"postmap " +
+                              spec + "\"");
 
   std::string berkeley(4096, '\0');
   berkeley.replace(12, 4, std::string_view("\x61\x15\x06\x00", 4));
@@ -434,11 +439,13 @@ TEST_CASE("missing, foreign and outdated indexes name the command that helps") {
   CHECK(ask(spec, "a") ==
         "!!open database " + source +
             ".db: this is a Berkeley DB file, as Postfix makes them, not an "
-            "index of Postern; rebuild it with \"postmap " + spec + "\"");
+            "index of Postern; rebuild it with \"postmap " +
+            spec + "\"");
   place.file("t.db", "junk");
   CHECK(ask(spec, "a") == "!!open database " + source +
                               ".db: this is not an index of Postern; rebuild "
-                              "it with \"postmap " + spec + "\"");
+                              "it with \"postmap " +
+                              spec + "\"");
   // Building replaces whatever it was.
   REQUIRE(build(*parse_spec(spec), {}).ok());
   CHECK(ask(spec, "a", place.options()) == "b");
@@ -448,16 +455,16 @@ TEST_CASE("missing, foreign and outdated indexes name the command that helps") {
   utimensat(AT_FDCWD, source.c_str(), later, 0);
   CHECK(ask(spec, "a", place.options()) == "b");
   CHECK(place.warnings ==
-        std::vector<std::string>{"database " + source +
-                                 ".db is older than source file " + source +
-                                 "; bring it up to date with \"postmap " +
-                                 spec + "\""});
+        std::vector<std::string>{
+            "database " + source + ".db is older than source file " + source +
+            "; bring it up to date with \"postmap " + spec + "\""});
 
   place.file("al", "root: x\n");
   CHECK(ask("hash:" + place.path + "/al", "a") ==
         "!!open database " + place.path +
             "/al.db: No such file or directory; create it with \"postalias "
-            "hash:" + place.path + "/al\"");
+            "hash:" +
+            place.path + "/al\"");
 }
 
 TEST_CASE("a damaged index is trouble") {
@@ -473,9 +480,9 @@ TEST_CASE("a damaged index is trouble") {
 
 TEST_CASE("maps are asked in order and trouble stops the search") {
   Place place;
-  auto maps = Maps::parse(
-      "x_maps", "inline:{a=1}, inline:{a=2,b=2}\n regexp:{{/^c/ 3}}",
-      place.options());
+  auto maps = Maps::parse("x_maps",
+                          "inline:{a=1}, inline:{a=2,b=2}\n regexp:{{/^c/ 3}}",
+                          place.options());
   REQUIRE(maps);
   CHECK(shown(maps->find("a")) == "1");
   CHECK(shown(maps->find("b")) == "2");
@@ -484,8 +491,8 @@ TEST_CASE("maps are asked in order and trouble stops the search") {
   CHECK(shown(maps->find("cc", true)) == "-");
   CHECK(shown(maps->find("")) == "-");
 
-  auto broken = Maps::parse("x_maps", "inline:{a=1} fail:f static:z",
-                            place.options());
+  auto broken =
+      Maps::parse("x_maps", "inline:{a=1} fail:f static:z", place.options());
   CHECK(shown(broken->find("a")) == "1");
   CHECK(shown(broken->find("b")).starts_with("!fail:f lookup error for "));
 
