@@ -1,0 +1,33 @@
+// The parts of a queue file: what decodes must encode to the same again.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "common/queue/envelope.h"
+#include "common/queue/queue_id.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
+                                      std::size_t size) {
+  using namespace postern::queue;
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  if (const auto layout = decode_layout(text))
+    if (!decode_layout(encode_layout(*layout))) std::abort();
+  if (auto envelope = decode_envelope(text)) {
+    for (const Recipient& r : envelope->recipients)
+      if (text[static_cast<std::size_t>(r.mark)] !=
+          (r.done ? mark_done : mark_pending))
+        std::abort();
+    const std::string again = encode_envelope(*envelope);
+    const auto back = decode_envelope(again);
+    if (!back || back->recipients.size() != envelope->recipients.size())
+      std::abort();
+  }
+  const Results results = decode_results(text);
+  if (decode_results(encode_results(results)).attempts.size() !=
+      results.attempts.size())
+    std::abort();
+  if (const auto plain = unescape(text))
+    if (unescape(escape(*plain)) != *plain) std::abort();
+  if (valid_id(text)) hash_part(text, 2);
+  return 0;
+}
