@@ -1,0 +1,264 @@
+#include "master/plan.h"
+
+#include <catch2/catch.hpp>
+
+#include "common/config/master_table.h"
+#include "master/backoff.h"
+#include "master/environment.h"
+#include "master/generation.h"
+#include "master/identity.h"
+#include "master/programs.h"
+
+namespace postern::master {
+namespace {
+
+std::vector<config::ServiceRow> rows_of(const std::string& text) {
+  const auto table = config::MasterTable::parse(text, "master.conf");
+  REQUIRE(table);
+  return table->rows();
+}
+
+PlanFacts facts() {
+  PlanFacts facts;
+  facts.executable_exists = [](std::string_view name) {
+    return role_from(name).has_value();
+  };
+  return facts;
+}
+
+std::vector<std::string> names(const Unit& unit) {
+  std::vector<std::string> all;
+  for (const config::ServiceRow& row : unit.rows) all.push_back(row.name);
+  return all;
+}
+
+using Names = std::vector<std::string>;
+
+constexpr const char* usual =
+    "smtp inet n - n - - smtpd\n"
+    "587 inet n - n - 7 smtpd -o syslog_name=x/submission\n"
+    "pickup unix n - n 60 1 pickup\n"
+    "cleanup unix n - n - 0 cleanup\n"
+    "second unix n - n - 0 cleanup\n"
+    "qmgr unix n - n 300 1 qmgr\n"
+    "tlsmgr unix - - n 1000? 1 tlsmgr\n"
+    "rewrite unix - - n - - trivial-rewrite\n"
+    "bounce unix - - n - 0 bounce\n"
+    "showq unix n - n - - showq\n"
+    "error unix - - n - - error\n"
+    "smtp unix - - n - - smtp\n"
+    "relay unix - - n - - smtp\n"
+    "local unix - n n - - local\n"
+    "scache unix - - n - 1 scache\n";
+
+}  // namespace
+
+TEST_CASE("Rows become processes, and hosted rows live in one of them") {
+  const Plan plan = make_plan(rows_of(usual), facts());
+  CHECK(plan.warnings.empty());
+  struct Case {
+    const char* key;
+    Role role;
+    Names rows;
+    bool at_start;
+    int most;
+  };
+  const Case cases[] = {
+      {"smtpd smtp/inet", Role::smtpd, {"smtp"}, true, 100},
+      {"smtpd 587/inet", Role::smtpd, {"587"}, true, 7},
+      {"cleanup cleanup/unix", Role::cleanup, {"cleanup", "pickup", "bounce"},
+       true, 1},
+      {"cleanup second/unix", Role::cleanup, {"second"}, true, 1},
+      {"qmgr qmgr/unix", Role::qmgr, {"qmgr", "showq", "error"}, true, 1},
+      {"smtp smtp/unix", Role::smtp, {"smtp"}, false, 1},
+      {"smtp relay/unix", Role::smtp, {"relay"}, false, 1},
+      {"local local/unix", Role::local, {"local"}, false, 1},
+      {"lookup", Role::lookup, {"lookup", "rewrite"}, true, 1},
+      {"authd", Role::authd, {"authd", "tlsmgr"}, false, 1},
+  };
+  CHECK(plan.units.size() == std::size(cases));
+  for (const Case& each : cases) {
+    CAPTURE(each.key);
+    const Unit* unit = plan.find(each.key);
+    REQUIRE(unit != nullptr);
+    CHECK(unit->role == each.role);
+    CHECK(names(*unit) == each.rows);
+    CHECK(unit->at_start == each.at_start);
+    CHECK(unit->most == each.most);
+  }
+}
+
+TEST_CASE("Links lead to the process that serves the row") {
+  const Plan plan = make_plan(rows_of(usual), facts());
+  const std::pair<const char*, const char*> cases[] = {
+      {"smtp", "smtp smtp/unix"},  // never to the network service of that name
+      {"relay", "smtp relay/unix"},
+      {"bounce", "cleanup cleanup/unix"},
+      {"second", "cleanup second/unix"},
+      {"error", "qmgr qmgr/unix"},
+      {"rewrite", "lookup"},
+      {"lookup", "lookup"},
+      {"tlsmgr", "authd"},
+      {"authd", "authd"},
+  };
+  for (const auto& [service, key] : cases) {
+    CAPTURE(service);
+    const auto found = plan.serves.find(service);
+    REQUIRE(found != plan.serves.end());
+    CHECK(found->second == key);
+  }
+  CHECK(plan.serves.find("587") == plan.serves.end());
+  CHECK(plan.serves.find("scache") == plan.serves.end());
+}
+
+TEST_CASE("The cleanup of cleanup_service_name takes pickup and bounce") {
+  PlanFacts given = facts();
+  given.cleanup_service = "second";
+  const Plan plan = make_plan(rows_of(usual), given);
+  CHECK(names(*plan.find("cleanup second/unix")) ==
+        Names{"second", "pickup", "bounce"});
+}
+
+TEST_CASE("A minimal table has lookup and nothing that it does not name") {
+  const Plan plan =
+      make_plan(rows_of("25 inet n - n - - smtpd\n"
+                        "bounce unix - - n - 0 bounce\n"),
+                facts());
+  CHECK(plan.find("smtpd 25/inet") != nullptr);
+  CHECK(plan.find("lookup") != nullptr);
+  CHECK(plan.units.size() == 3);  // and authd, on demand
+  REQUIRE(plan.warnings.size() == 1);
+  CHECK(plan.warnings[0].find("master.conf, line 2: there is no cleanup") == 0);
+}
+
+TEST_CASE("A second queue manager is hosted by the first") {
+  const Plan plan = make_plan(rows_of("qmgr unix n - n 300 1 qmgr\n"
+                                      "old unix n - n 300 1 oqmgr\n"),
+                              facts());
+  CHECK(names(*plan.find("qmgr qmgr/unix")) == Names{"qmgr", "old"});
+}
+
+TEST_CASE("Programs that are not ours are told and not run") {
+  PlanFacts given = facts();
+  given.executable_exists = [](std::string_view name) {
+    return name == "foreign" || name == "lookup";
+  };
+  const Plan plan = make_plan(rows_of("a unix - - n - - foreign\n"
+                                      "b unix - - n - - nowhere\n"
+                                      "c unix - - n - - local\n"),
+                              given);
+  REQUIRE(plan.units.size() == 1);
+  CHECK(plan.units[0].role == Role::lookup);
+  CHECK(plan.serves.find("c") == plan.serves.end());
+  REQUIRE(plan.warnings.size() == 3);
+  CHECK(plan.warnings[0].find("is not one of this mail system") !=
+        std::string::npos);
+  CHECK(plan.warnings[1].find("there is no program nowhere") !=
+        std::string::npos);
+  CHECK(plan.warnings[2].find("there is no program local") !=
+        std::string::npos);
+}
+
+TEST_CASE("Sockets are bound for the rows that somebody connects to") {
+  const Plan plan = make_plan(rows_of(usual), facts());
+  Names bound;
+  for (const config::ServiceRow& row : listening_rows(plan))
+    bound.push_back(row.name + "/" + row.type);
+  CHECK(bound == Names{"smtp/inet", "587/inet", "pickup/unix", "qmgr/unix",
+                       "showq/unix"});
+}
+
+TEST_CASE("Services are disabled by the last pattern that matches") {
+  const config::ServiceRow row = rows_of("smtp inet n - n - - smtpd\n").at(0);
+  const std::pair<Names, bool> cases[] = {
+      {{}, false},
+      {{"smtp/inet"}, true},
+      {{"smtp.inet"}, true},
+      {{"inet"}, true},
+      {{"all"}, true},
+      {{"unix"}, false},
+      {{"smtp/unix"}, false},
+      {{"smtp"}, false},
+      {{"inet", "!smtp/inet"}, false},
+      {{"!smtp/inet", "inet"}, true},
+  };
+  for (const auto& [patterns, disabled] : cases) {
+    CAPTURE(patterns);
+    CHECK(is_disabled(row, patterns) == disabled);
+  }
+  PlanFacts given = facts();
+  given.disabled = {"inet"};
+  CHECK(make_plan(rows_of(usual), given).find("smtpd 587/inet") == nullptr);
+}
+
+TEST_CASE("Every program's role has a name to execute") {
+  for (const Program& each : programs) {
+    CAPTURE(each.name);
+    CHECK(role_from(name_of(each.role)) == each.role);
+    CHECK(find_program(each.name) == &each);
+  }
+  CHECK(find_program("bogus") == nullptr);
+}
+
+TEST_CASE("Deaths in a row double the wait; a well process starts afresh") {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  Backoff backoff;
+  for (const int wait : {1, 2, 4, 8, 16, 32, 60, 60}) {
+    CAPTURE(wait);
+    CHECK(backoff.died_after(milliseconds(5)) == seconds(wait));
+  }
+  CHECK(backoff.died_after(seconds(10)) == seconds(0));
+  CHECK(backoff.died_after(seconds(0)) == seconds(1));
+}
+
+TEST_CASE("Processes get the environment that is imported and no other") {
+  const Names current = {"TZ=UTC", "LD_PRELOAD=x", "TZX=1", "PATH=/evil",
+                         "MAIL_CONFIG=/elsewhere", "ASAN_OPTIONS=a=b"};
+  CHECK(clean_environment({"TZ", "LANG=C", "HOME", "PATH", "MAIL_CONFIG"},
+                          current, "/etc/postern") ==
+        Names{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "MAIL_CONFIG=/etc/postern",
+              "TZ=UTC", "LANG=C", "ASAN_OPTIONS=a=b"});
+}
+
+TEST_CASE("Log files lie below the prefixes, by whole names") {
+  const Names prefixes = {"/var", "/dev/stdout"};
+  const std::pair<const char*, bool> cases[] = {
+      {"/var/log/mail.log", true}, {"/var", true},
+      {"/variable/log", false},    {"/dev/stdout", true},
+      {"/dev/stdout2", false},     {"/etc/log", false},
+  };
+  for (const auto& [path, below] : cases) {
+    CAPTURE(path);
+    CHECK(has_prefix(path, prefixes) == below);
+  }
+}
+
+TEST_CASE("A worker becomes only whom the request names truly") {
+  const auto request = [](std::int64_t uid, std::int64_t gid,
+                          const char* user) {
+    ipc::WorkerRequest made;
+    made.uid = uid;
+    made.gid = gid;
+    made.user = user;
+    made.directory = "/somewhere";
+    return made;
+  };
+  CHECK_FALSE(worker_identity(request(-1, 0, ""), "/var/mail"));
+  CHECK_FALSE(worker_identity(request(5000, -1, ""), "/var/mail"));
+  CHECK_FALSE(worker_identity(request(0xffffffff, 5, ""), "/var/mail"));
+  CHECK_FALSE(worker_identity(request(0, 0, ""), "/var/mail"));
+  CHECK_FALSE(worker_identity(request(0, 0, "daemon"), "/var/mail"));
+  CHECK_FALSE(worker_identity(request(5000, 1, "root"), "/var/mail"));
+  CHECK_FALSE(worker_identity(request(5000, 1, "no-such-user"), "/var/mail"));
+  const auto root = worker_identity(request(0, 0, "root"), "/var/mail");
+  REQUIRE(root);
+  CHECK(root->uid == 0);
+  const auto by_number = worker_identity(request(5000, 5001, ""), "/var/mail");
+  REQUIRE(by_number);
+  CHECK(by_number->uid == 5000);
+  CHECK(by_number->gid == 5001);
+  CHECK(by_number->groups == std::vector<gid_t>{5001});
+}
+
+}  // namespace postern::master
