@@ -1,24 +1,26 @@
 // Stands for any daemon of the suite in tests of master: takes its role from
 // the name it is executed by, and does on request what daemons do.
 //
-// As smtpd it answers lines on its listeners:
+// As smtpd or local it answers lines on its listeners:
 //   pid             its process id
+//   ids             its user and group id
+//   open            its open descriptors
 //   rows            the names of its rows
 //   setting NAME    a parameter of its own row
 //   link SERVICE    links to it; "ok ROLE", or the trouble's text
-//   count           a question to lookup; the count of its answer
-//   worker DIR      asks for a worker (as local does)
+//   count           a question to lookup: how many it has answered, and its
+//                   process id
+//   worker UID GID USER DIR   (local) asks for a worker; "ok", or the trouble
 //   full, roomy     tells master so; the answer is "told"
 //   stress          whether master has declared it
-//   wakeups         how often each of its rows was woken
 //   die N           exits with status N
+// As a worker it writes who it is into the file `who` of its directory.
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <list>
-#include <map>
 
 #include "common/base/text.h"
 #include "common/ipc/messages/lookup.h"
@@ -45,11 +47,15 @@ class Daemon {
   explicit Daemon(Service& service)
       : service_(service), lookup_(service, "lookup") {
     service_.when_linked([this](Arrival arrival) { take(std::move(arrival)); });
-    service_.when_woken([this](std::string row) { ++woken_[row]; });
+    service_.when_woken([this](std::string row) {
+      service_.log_as("woken").info(row + " by master");
+    });
     service_.when_stressed([this](bool on) { stressed_ = on; });
     service_.when_drained([this] { drain(); });
-    if (service_.role() != Role::smtpd) return;
     for (Listener& each : service_.listeners()) {
+      const bool taken = service_.role() == Role::smtpd ||
+                         service_.role() == Role::local;
+      if (!taken) continue;
       Listener* listener = &each;
       watches_.push_back(std::make_unique<Watch>(
           each.socket.get(), Watch::read, false,
@@ -114,6 +120,15 @@ class Daemon {
       std::string answer = co_await count();
       co_return answer;
     }
+    if (verb == "worker") {
+      ipc::WorkerRequest request;
+      request.uid = parse_number(words.at(1)).value_or(-1);
+      request.gid = parse_number(words.at(2)).value_or(-1);
+      request.user = words.at(3) == "-" ? "" : words.at(3);
+      request.directory = words.at(4);
+      std::string answer = co_await worker(request);
+      co_return answer;
+    }
     if (verb == "full" || verb == "roomy")
       service_.tell_load(1, verb == "full");
     co_return at_once(verb, what);
@@ -145,6 +160,19 @@ class Daemon {
     co_return "ok " + std::string(name_of((*made)->peer()));
   }
 
+  // Gives the worker until it has closed its end.
+  Task<std::string> worker(ipc::WorkerRequest request) {
+    Result<std::unique_ptr<ipc::Link>> made =
+        co_await service_.worker(request, limit);
+    if (!made) co_return made.trouble().text;
+    ipc::Link* link = made->get();
+    while (link->open()) {
+      std::optional<ipc::Frame> frame = co_await link->next(limit);
+      if (!frame) break;
+    }
+    co_return std::string("ok");
+  }
+
   Task<std::string> count() {
     const ipc::AnvilNote note{"connect", "test"};
     Result<ipc::AnvilAnswer> answer = co_await lookup_.ask(note, limit);
@@ -163,7 +191,6 @@ class Daemon {
 
   Service& service_;
   SharedLink lookup_;
-  std::map<std::string, int> woken_;
   std::int64_t count_ = 0;
   bool stressed_ = false;
   bool draining_ = false;
@@ -174,7 +201,24 @@ class Daemon {
 
 }  // namespace
 
+// `worker -d DIRECTORY …`: descriptor 3 leads to local, and is all it has.
+int be_worker(int argc, char** argv) {
+  std::string directory;
+  for (int i = 1; i + 1 < argc; ++i)
+    if (std::string_view(argv[i]) == "-d") directory = argv[i + 1];
+  const Result<std::string> status = os::read_file("/proc/self/status");
+  const Result<std::string> environment = os::read_file("/proc/self/environ");
+  std::string text = status ? *status : status.trouble().text;
+  text += "Arguments:";
+  for (int i = 1; i < argc; ++i) text += std::string(" ") + argv[i];
+  text += "\nEnvironment: " + (environment ? *environment : std::string());
+  const Status written =
+      os::replace_file(directory + "/who", text + "\n", 0644);
+  return written ? 0 : 1;
+}
+
 int main(int argc, char** argv) {
+  if (role_of_program() == Role::worker) return be_worker(argc, argv);
   Service service(role_of_program(), argc, argv);
   Daemon daemon(service);
   service.lock();

@@ -193,9 +193,9 @@ def foreground_ends_with_its_signal(suite):
                         for pid in orphans))
 
 
-def connected(suite):
+def connected(suite, port=None):
     try:
-        return suite.client()
+        return suite.client(port)
     except ConnectionRefusedError:
         return None
 
@@ -221,7 +221,78 @@ def isolation_is_shown(suite):
         assert rows[name].endswith(" yes"), text
 
 
-TESTS = [starts_and_stops, second_start_is_refused,
+def workers_become_whom_they_are_for(suite):
+    port = suites.free_port()
+    suite.configure(rows=f"{port} inet n n n - 0 spawn\n")
+    suite.start()
+    client = suite.client(port)
+
+    def who(line):
+        mailbox = suite.top / "mailbox"
+        if not mailbox.exists():
+            mailbox.mkdir()
+            mailbox.chmod(0o1777)
+        answer = client.ask(line.format(mailbox))
+        assert answer == "ok", answer
+        file = mailbox / "who"
+        suites.wait_until(file.exists)
+        facts = dict(entry.split(":", 1) for entry
+                     in file.read_text().splitlines() if ":" in entry)
+        file.unlink()
+        return facts
+
+    if os.geteuid() != 0:
+        facts = who("worker 1 1 daemon {}")
+        assert facts["Uid"].split() == [str(os.getuid())] * 4, facts
+        return
+    facts = who("worker 1 1 daemon {}")
+    assert facts["Uid"].split() == ["1"] * 4, facts
+    assert facts["Gid"].split() == ["1"] * 4, facts
+    assert facts["Groups"].split() == ["1"], facts
+    # Root is an owner of files and no more.
+    facts = who("worker 0 0 root {}")
+    assert facts["Uid"].split() == ["0"] * 4, facts
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(facts[kind], 16) == 0, facts
+    assert facts["NoNewPrivs"].strip() == "1", facts
+    assert "-t postern/spawn" in facts["Arguments"], facts
+    for line, why in (("worker 0 0 - {}", "without a name"),
+                      ("worker 0 0 daemon {}", "does not have id 0"),
+                      ("worker 1 1 root {}", "does not have id 1"),
+                      ("worker -1 1 - {}", "no user or group id"),
+                      ("worker 65534 65534 nobody {}", "belongs to the mail"),
+                      ("worker 5000 5000 - relative", "without a directory")):
+        answer = client.ask(line.format(suite.top / "mailbox"))
+        assert why in answer, answer
+    # The spool's group comes with the spool, and with nothing else.
+    spool = suite.top / "spool"
+    spool.mkdir()
+    os.chown(spool, 0, 8)
+    spool.chmod(0o2775)
+    suite.configure(rows=f"{port} inet n n n - 0 spawn\n",
+                    mail_spool_directory=spool)
+    suite.postern("reload")
+    suite.logged("reload --")
+    client = suites.wait_until(lambda: connected(suite, port))
+    assert client.ask(f"worker 1 1 daemon {spool}/") == "ok"
+    suites.wait_until((spool / "who").exists)
+    assert (spool / "who").stat().st_uid == 1
+    assert (spool / "who").stat().st_gid == 8
+
+
+def services_are_woken(suite):
+    suite.configure(rows="retry2 unix - - n 1 - error\n")
+    suite.start()
+    suite.logged("postern/woken")
+    for row in ("pickup", "qmgr"):
+        suite.logged(f"{row} by master")
+    # Again and again; `?` only later.
+    suites.wait_until(lambda: suite.log().count("retry2 by master") >= 2)
+    assert "flush by master" not in suite.log()
+
+
+TESTS = [workers_become_whom_they_are_for, services_are_woken,
+         starts_and_stops, second_start_is_refused,
          links_are_made_by_the_contract, the_dead_are_replaced,
          more_processes_for_more_clients, reload_changes_what_comes_after,
          bad_reload_changes_nothing, bad_configuration_is_named,

@@ -92,7 +92,7 @@ class Suite:
         self.foreground = None
         self.configure()
 
-    def configure(self, maxproc="-", options="", **settings):
+    def configure(self, maxproc="-", options="", rows="", **settings):
         values = {
             "queue_directory": self.top / "queue",
             "data_directory": self.top / "data",
@@ -110,7 +110,7 @@ class Suite:
         (self.conf / "main.conf").write_text(
             "".join(f"{name} = {value}\n" for name, value in values.items()))
         (self.conf / "master.conf").write_text(MASTER.format(
-            port=self.port, maxproc=maxproc, options=options))
+            port=self.port, maxproc=maxproc, options=options) + rows)
 
     def postern(self, *verb):
         """Exit status and what it printed."""
@@ -134,8 +134,8 @@ class Suite:
         found.__doc__ = f"a log line with {text!r} in:\n{self.log()}"
         return wait_until(found, seconds)
 
-    def client(self):
-        return Client(self.port)
+    def client(self, port=None):
+        return Client(port or self.port)
 
     def master(self):
         return int((self.top / "queue/pid/master.pid").read_text())
