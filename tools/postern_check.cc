@@ -118,7 +118,7 @@ void check_users(const Suite& suite, Report& report) {
       report.add(Weight::note,
                  parameter + ": there is no user " + name +
                      "; its processes run as " + owner,
-                 "systemd-sysusers makes it from postern.sysusers, or: "
+                 "systemd-sysusers(8) makes it, or: "
                  "useradd -r -M -d /nonexistent -s /usr/sbin/nologin " + name);
     }
   }

@@ -3,6 +3,7 @@
 master_test.py POSTERN MASTER DAEMON."""
 
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -291,7 +292,22 @@ def services_are_woken(suite):
     assert "flush by master" not in suite.log()
 
 
-TESTS = [workers_become_whom_they_are_for, services_are_woken,
+def sample_configuration_has_no_mistakes(suite):
+    samples = pathlib.Path(__file__).resolve().parents[2] / "etc"
+    for name in ("main.conf", "master.conf"):
+        (suite.conf / name).write_bytes((samples / name).read_bytes())
+    _, text = suite.postern("check")
+    assert str(suite.conf) not in text, text
+    # The same services that are commented out, without their comment signs.
+    rows = (samples / "master.conf").read_text().replace("\n#sub", "\nsub")
+    rows = rows.replace("\n#  -o", "\n  -o")
+    assert rows.count("submission") > rows.count("#submission") + 2
+    (suite.conf / "master.conf").write_text(rows)
+    _, text = suite.postern("check")
+    assert "master.conf" not in text, text
+
+
+TESTS = [sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
          starts_and_stops, second_start_is_refused,
          links_are_made_by_the_contract, the_dead_are_replaced,
          more_processes_for_more_clients, reload_changes_what_comes_after,
