@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -195,8 +197,15 @@ int flush(Suite& suite) {
   const Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (::connect(socket.get(), address->get(), address->length) != 0)
     suite.log.fatal(os::system_trouble("connect to " + path, errno).text);
+  const timeval limit{60, 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   if (Status sent = os::write_all(socket.get(), "flush\n", path); !sent)
     suite.log.fatal(sent.trouble().text);
+  char answer[64];
+  const ssize_t size = ::read(socket.get(), answer, sizeof answer);
+  if (size < 0 || !std::string_view(answer, static_cast<std::size_t>(size))
+                       .starts_with("ok"))
+    suite.log.fatal("the queue manager did not take the request");
   return 0;
 }
 
