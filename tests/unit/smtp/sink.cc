@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "common/base/text.h"
+#include "common/loop/connect.h"
 
 namespace postern::smtp::test {
 namespace {
@@ -37,6 +38,16 @@ void say(Stream* stream, const std::string& reply) {
 }  // namespace
 
 Sink::Sink(Script script) : script_(std::move(script)) {
+  if (script_.path.empty())
+    listen_on_port();
+  else
+    listen_on_path();
+  require(::listen(listener_.get(), 10) == 0, "listen");
+  watch_ = std::make_unique<Watch>(listener_.get(), Watch::read, false,
+                                   [this](short) { accept(); });
+}
+
+void Sink::listen_on_port() {
   listener_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -44,11 +55,15 @@ Sink::Sink(Script script) : script_(std::move(script)) {
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   socklen_t size = sizeof address;
   require(::bind(listener_.get(), generic, size) == 0, "bind");
-  require(::listen(listener_.get(), 10) == 0, "listen");
   ::getsockname(listener_.get(), generic, &size);
   port_ = ntohs(address.sin_port);
-  watch_ = std::make_unique<Watch>(listener_.get(), Watch::read, false,
-                                   [this](short) { accept(); });
+}
+
+void Sink::listen_on_path() {
+  listener_ = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+  const Result<SocketAddress> address = SocketAddress::unix_path(script_.path);
+  require(::bind(listener_.get(), address->get(), address->length) == 0,
+          "bind");
 }
 
 Sink::~Sink() = default;

@@ -1,4 +1,5 @@
-// A scripted SMTP or LMTP server on a port of loopback that the kernel chose.
+// A scripted SMTP or LMTP server on a port of loopback that the kernel chose,
+// or on a socket in the file system.
 #pragma once
 
 #include <list>
@@ -17,6 +18,8 @@ struct Script {
   std::vector<std::string> offers = {"PIPELINING", "8BITMIME", "SIZE 1000000",
                                      "DSN"};
   bool lmtp = false;
+  // Listen there instead of on a port.
+  std::string path;
   // First match by prefix of the command ("." is the end of the message) wins
   // and is used up when `times` runs out. Reply "close" hangs up, "silence"
   // does not answer; lines of a reply are separated by \n.
@@ -44,6 +47,8 @@ class Sink {
   bool all_ended() const { return serving_.empty(); }
 
  private:
+  void listen_on_port();
+  void listen_on_path();
   void accept();
   Task<void> serve(int fd, std::vector<std::string>* told);
   Task<void> converse(Stream* stream, std::vector<std::string>* told);
