@@ -18,7 +18,7 @@ Delivery::Delivery(const Surroundings& surroundings,
       sessions_(surroundings.sessions),
       request_(std::move(request)),
       ledger_(request_, settings_, log_),
-      keep_(sessions_.begin(request_.nexthop)) {}
+      keep_(sessions_.begin(request_.nexthop, request_.backlog)) {}
 
 Delivery::~Delivery() { sessions_.end(request_.nexthop); }
 

@@ -18,16 +18,15 @@ bool SessionPool::always(const std::string& destination) const {
   return std::find(list.begin(), list.end(), destination) != list.end();
 }
 
-bool SessionPool::begin(const std::string& destination) {
+bool SessionPool::begin(const std::string& destination, std::int64_t backlog) {
   if (demand_.size() > many_destinations) forget_old_demand();
   Demand& demand = demand_[destination];
-  const bool follows =
-      demand.seen && Clock::now() - demand.last_end <= back_to_back;
+  const bool follows = demand.seen && demand.backlog > 0 &&
+                       Clock::now() - demand.last_end <= back_to_back;
+  const bool overlaps = demand.busy > 0;
+  demand.keep = follows || (demand.keep && overlaps);
+  demand.backlog = std::max<std::int64_t>(backlog, demand.busy);
   ++demand.busy;
-  if (!demand.keep)
-    demand.keep = follows;
-  else
-    demand.keep = follows || demand.busy > 1;
   return always(destination) || (settings_.keep_on_demand && demand.keep);
 }
 

@@ -1,11 +1,13 @@
 // Sessions kept open for the next message to the same destination.
 //
 // A destination earns it by back-to-back deliveries: one that starts within a
-// second of the end of the last. From then on sessions are kept as long as
-// deliveries overlap or follow each other (smtp_connection_cache_on_demand);
-// destinations in smtp_connection_cache_destinations have it always.
+// second of the end of the last, and was waiting already when that began. From
+// then on sessions are kept as long as deliveries overlap or follow each other
+// (smtp_connection_cache_on_demand); destinations in
+// smtp_connection_cache_destinations have it always.
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
@@ -22,9 +24,9 @@ class SessionPool {
  public:
   explicit SessionPool(const Settings& settings);
 
-  // A delivery to the destination starts; true: keep its session. Each begin
-  // has its end.
-  bool begin(const std::string& destination);
+  // A delivery to the destination starts while `backlog` others wait or are
+  // under way; true: keep its session. Each begin has its end.
+  bool begin(const std::string& destination, std::int64_t backlog);
   void end(const std::string& destination);
 
   // The session that was used last, or null.
@@ -40,6 +42,7 @@ class SessionPool {
  private:
   struct Demand {
     int busy = 0;
+    std::int64_t backlog = 0;  // when the last delivery began
     bool keep = false;
     bool seen = false;  // one delivery has ended
     Clock::time_point last_end;

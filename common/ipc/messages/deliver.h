@@ -91,6 +91,9 @@ struct DeliverRequest {
   std::int64_t activated = 0;
   std::vector<std::pair<std::string, std::string>> attributes;
   std::vector<DeliverRecipient> recipients;
+  // How many other requests of the same destination wait or are under way:
+  // with some, the agent keeps its session for the next.
+  std::int64_t backlog = 0;
   // Ask for one try at a verification probe: no delivery (address
   // verification, sendmail -bv).
   bool verify_only = false;
@@ -112,6 +115,7 @@ struct DeliverRequest {
         field("activated", &DeliverRequest::activated),
         field("attributes", &DeliverRequest::attributes),
         field("recipients", &DeliverRequest::recipients),
+        field("backlog", &DeliverRequest::backlog),
         field("verify_only", &DeliverRequest::verify_only),
         field("message", &DeliverRequest::message));
   }

@@ -572,8 +572,9 @@ TEST_CASE("back-to-back deliveries share a session", "[smtp][reuse]") {
   world.settings.keep_idle = Millis(50);
   Sink sink{Script{}};
   for (int i = 0; i < 4; ++i) {
-    const ipc::DeliverReport report =
-        world.deliver(request(sink.next_hop(), {"x@b"}));
+    ipc::DeliverRequest ask = request(sink.next_hop(), {"x@b"});
+    ask.backlog = 3 - i;
+    const ipc::DeliverReport report = world.deliver(std::move(ask));
     CHECK(starts_with_nocase(verdict(report, 100), "sent 2.0.0"));
   }
   world.settle(sink);
@@ -587,6 +588,15 @@ TEST_CASE("back-to-back deliveries share a session", "[smtp][reuse]") {
   CHECK(std::count(shared.begin(), shared.end(), "EHLO here.test") == 1);
   CHECK(shared.back() == "QUIT");
   CHECK(world.lines.back().find(", conn_use=3, ") != std::string::npos);
+}
+
+TEST_CASE("a session is not kept where nothing waits for it", "[smtp][reuse]") {
+  World world;
+  Sink sink{Script{}};
+  for (int i = 0; i < 3; ++i) world.deliver(request(sink.next_hop(), {"x@b"}));
+  world.settle(sink);
+  REQUIRE(sink.sessions().size() == 3);
+  for (const Lines& told : sink.sessions()) CHECK(told.back() == "QUIT");
 }
 
 TEST_CASE("a kept session that died is replaced without a word",
