@@ -1,6 +1,7 @@
 #include "common/queue/spool.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 
 #include "common/base/text.h"
 #include "common/os/files.h"
@@ -52,10 +54,11 @@ std::optional<Box> box_from(std::string_view name) {
 
 // --- Draft ---
 
-Draft::Draft(Spool& spool, Fd fd, std::string id)
+Draft::Draft(Spool& spool, Fd fd, std::string id, Box box)
     : spool_(spool),
       fd_(std::move(fd)),
       id_(std::move(id)),
+      box_(box),
       unwritten_at_(preamble_size) {
   layout_.content_offset = preamble_size;
 }
@@ -96,7 +99,7 @@ Status Draft::finish(Envelope& envelope, Box box) {
   Status done = write_out();
   if (done && !in_one)
     done = os::write_all_at(fd_.get(), preamble, 0, "queue file " + id_);
-  if (done && box != box_) {
+  if (done && box != box_ && box_ != Box::maildrop) {
     done = spool_.move(id_, box_, box);
     if (done) box_ = box;
   }
@@ -171,8 +174,9 @@ Status Spool::rename_new(const std::string& from, const std::string& to) {
   }
 }
 
-Result<std::unique_ptr<Draft>> Spool::create(std::int64_t now) {
-  const std::string temporary = options_.directory + "/incoming/new-" +
+Result<std::unique_ptr<Draft>> Spool::create(std::int64_t now, Box box) {
+  const std::string temporary = options_.directory + "/" +
+                                std::string(name_of(box)) + "/new-" +
                                 std::to_string(::getpid()) + "-" +
                                 std::to_string(++drafts_);
   Result<Fd> fd = os::open_file(temporary, O_RDWR | O_CREAT | O_EXCL, 0600);
@@ -183,18 +187,43 @@ Result<std::unique_ptr<Draft>> Spool::create(std::int64_t now) {
   const std::string id = options_.long_ids
                              ? long_id(now, info.st_ino)
                              : short_id(now, info.st_ino);
-  const Status named = rename_new(temporary, path(Box::incoming, id));
+  // Before the file has its name, so that no named file is ever without.
+  const bool locked = ::flock(fd->get(), LOCK_EX | LOCK_NB) == 0;
+  const Status named =
+      locked ? rename_new(temporary, path(box, id))
+             : Status(os::system_trouble("lock " + temporary, errno));
   if (!named) {
     ::unlink(temporary.c_str());
     return named.trouble();
   }
-  return std::unique_ptr<Draft>(new Draft(*this, std::move(*fd), id));
+  return std::unique_ptr<Draft>(new Draft(*this, std::move(*fd), id, box));
+}
+
+bool Spool::remove_abandoned(const std::string& name) {
+  // A name that is no id is one that create() gives for a moment.
+  if (!valid_id(name) && !name.starts_with("new-")) return false;
+  const std::string file = path(Box::incoming, name);
+  const Result<Fd> fd = os::open_file(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) return false;
+  const Result<std::string> head = os::read_at(
+      fd->get(), static_cast<std::size_t>(preamble_size), 0, file);
+  if (!head || head->find_first_not_of('\0') != std::string::npos) return false;
+  struct stat held, named;
+  if (::fstat(fd->get(), &held) != 0 || ::lstat(file.c_str(), &named) != 0 ||
+      held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+    return false;
+  // A file that is being made gets its lock after its first name.
+  constexpr std::time_t making = 60;
+  if (!valid_id(name) && held.st_mtime > std::time(nullptr) - making)
+    return false;
+  return ::unlink(file.c_str()) == 0;
 }
 
 Spool::Opened Spool::open(Box box, const std::string& id, bool verify) {
   Opened out;
   const std::string file = path(box, id);
-  Result<Fd> fd = os::open_file(file, O_RDWR | O_NOFOLLOW);
+  const int mode = box == Box::maildrop ? O_RDONLY : O_RDWR;
+  Result<Fd> fd = os::open_file(file, mode | O_NOFOLLOW | O_NONBLOCK);
   if (!fd) {
     out.why = os::exists(file) ? Unreadable::trouble : Unreadable::absent;
     out.text = fd.trouble().text;

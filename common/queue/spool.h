@@ -39,6 +39,8 @@ struct SpoolOptions {
 class Spool;
 
 // A message that is being written. Destroyed before keep(), it leaves nothing.
+// Its file is locked (flock) as long as it lives: an unfinished file that
+// nobody has locked is what a dead writer left.
 class Draft {
  public:
   ~Draft();
@@ -52,7 +54,8 @@ class Draft {
   // in one call. Trouble: no space (4.3.1), an I/O error.
   Status append(std::string_view bytes);
 
-  // Writes all that is missing; moves the file to `box` (incoming or hold).
+  // Writes all that is missing; moves the file to `box` (incoming or hold; a
+  // draft in maildrop stays there).
   // Afterwards only sync() stands between the message and our word for it.
   Status finish(Envelope& envelope, Box box);
   // Blocks until the message is on stable storage, the directory entry
@@ -69,13 +72,13 @@ class Draft {
 
  private:
   friend class Spool;
-  Draft(Spool& spool, Fd fd, std::string id);
+  Draft(Spool& spool, Fd fd, std::string id, Box box);
   Status write_out();
 
   Spool& spool_;
   Fd fd_;
   std::string id_;
-  Box box_ = Box::incoming;
+  Box box_;
   Layout layout_;
   std::string unwritten_;        // content not yet in the file
   std::int64_t unwritten_at_;    // file offset of its start
@@ -103,11 +106,13 @@ class Spool {
 
   const std::string& directory() const { return options_.directory; }
 
-  // A new file in incoming. `now` in microseconds.
-  Result<std::unique_ptr<Draft>> create(std::int64_t now);
+  // A new file in incoming (or maildrop). `now` in microseconds.
+  Result<std::unique_ptr<Draft>> create(std::int64_t now,
+                                        Box box = Box::incoming);
 
   // Opens a message and reads its envelope. `verify`: also check the content
-  // against its checksum (recovery).
+  // against its checksum (recovery). Files in maildrop belong to others and are
+  // opened for reading alone.
   struct Opened {
     std::optional<Stored> message;
     Unreadable why = Unreadable::absent;
@@ -139,6 +144,10 @@ class Spool {
   // are no queue ids included. Stops when the callback says false. Trouble:
   // the directory cannot be read (an absent one is empty).
   Status scan(Box box, const std::function<bool(const std::string&)>& found);
+
+  // Removes a file of incoming that its writer left unfinished when it died.
+  // False: there is no such file, it is complete, or its writer lives.
+  bool remove_abandoned(const std::string& name);
 
   // Modification time, or nullopt when absent.
   std::optional<std::int64_t> modified(Box box, const std::string& id);

@@ -1,0 +1,77 @@
+#include "cleanup/settings.h"
+
+#include "common/base/text.h"
+
+namespace postern::cleanup {
+namespace {
+
+std::set<std::string> lower_words(const std::string& list) {
+  std::set<std::string> out;
+  for (const std::string& word : split_words(list)) out.insert(to_lower(word));
+  return out;
+}
+
+Mapping mapping(const config::Config& config, const std::string& name,
+                const std::string& classes) {
+  return {name, config.text(name), parse_classes(config.text(classes))};
+}
+
+}  // namespace
+
+AddressClasses parse_classes(std::string_view list) {
+  AddressClasses out;
+  for (const std::string& word : split_words(list)) {
+    if (equal_nocase(word, "envelope_sender")) out.envelope_sender = true;
+    if (equal_nocase(word, "envelope_recipient")) out.envelope_recipient = true;
+    if (equal_nocase(word, "header_sender")) out.header_sender = true;
+    if (equal_nocase(word, "header_recipient")) out.header_recipient = true;
+  }
+  return out;
+}
+
+Settings::Settings(const config::Config& config) {
+  myhostname = config.get<"myhostname">();
+  myorigin = config.get<"myorigin">();
+  mail_name = config.get<"mail_name">();
+  always_add_missing_headers = config.get<"always_add_missing_headers">();
+  if (equal_nocase(config.get<"header_from_format">(), "obsolete"))
+    from_format = mail::FromFormat::obsolete;
+  undisclosed_recipients_header = config.get<"undisclosed_recipients_header">();
+  dropped_headers = lower_words(config.get<"message_drop_headers">());
+  hopcount_limit = config.get<"hopcount_limit">();
+  header_size_limit =
+      static_cast<std::size_t>(config.get<"header_size_limit">());
+  address_token_limit =
+      static_cast<std::size_t>(config.get<"header_address_token_limit">());
+  message_size_limit = config.get<"message_size_limit">();
+  remote_header_rewrite_domain = config.get<"remote_header_rewrite_domain">();
+  duplicate_limit = config.get<"duplicate_filter_limit">();
+  enable_original_recipient = config.get<"enable_original_recipient">();
+  empty_recipient = config.get<"empty_address_recipient">();
+  sender_canonical =
+      mapping(config, "sender_canonical_maps", "sender_canonical_classes");
+  recipient_canonical = mapping(config, "recipient_canonical_maps",
+                                "recipient_canonical_classes");
+  canonical = mapping(config, "canonical_maps", "canonical_classes");
+  virtual_alias_maps = config.get<"virtual_alias_maps">();
+  expansion_limit = config.get<"virtual_alias_expansion_limit">();
+  recursion_limit = config.get<"virtual_alias_recursion_limit">();
+  alias_length_limit = static_cast<std::size_t>(
+      config.get<"virtual_alias_address_length_limit">());
+  always_bcc = config.get<"always_bcc">();
+  sender_bcc_maps = config.get<"sender_bcc_maps">();
+  recipient_bcc_maps = config.get<"recipient_bcc_maps">();
+  masquerade_domains = split_words(config.get<"masquerade_domains">());
+  masquerade_exceptions = lower_words(config.get<"masquerade_exceptions">());
+  masquerade_classes = parse_classes(config.get<"masquerade_classes">());
+  const std::set<std::string> extended =
+      lower_words(config.get<"propagate_unmatched_extensions">());
+  extend_canonical = extended.count("canonical") > 0;
+  extend_virtual = extended.count("virtual") > 0;
+  delimiters = config.get<"recipient_delimiter">();
+  owner_request_special = config.get<"owner_request_special">();
+  double_bounce = config.get<"double_bounce_sender">();
+  queue_minfree = config.get<"queue_minfree">();
+}
+
+}  // namespace postern::cleanup

@@ -1,0 +1,149 @@
+#include "cleanup/submission.h"
+
+#include <chrono>
+#include <utility>
+
+#include "common/os/files.h"
+
+namespace postern::cleanup {
+namespace {
+
+// A disk that does not answer for so long will not.
+constexpr Millis sync_limit{3'600'000};
+
+Origin origin_of(const Settings& settings, const std::string& id,
+                 const ipc::MessageBegin& begin) {
+  Origin origin;
+  origin.queue_id = id;
+  origin.context = header_context(settings, begin.context);
+  origin.map_addresses = (begin.flags & ipc::no_address_mappings) == 0;
+  origin.arrival = begin.arrival;
+  for (const auto& [name, value] : begin.attributes)
+    if (name == "full_name") origin.full_name = value;
+  return origin;
+}
+
+// queue_minfree, and room for one and a half of the largest message.
+bool has_room(const Settings& settings, const queue::Spool& spool) {
+  const Result<std::uint64_t> free = spool.free_bytes();
+  if (!free) return true;  // writing will tell
+  const auto wanted = static_cast<std::uint64_t>(settings.message_size_limit);
+  return *free >= static_cast<std::uint64_t>(settings.queue_minfree) &&
+         *free >= wanted + wanted / 2;
+}
+
+}  // namespace
+
+std::int64_t wall_clock() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Result<std::unique_ptr<Submission>> Submission::create(
+    const Means& means, ipc::MessageBegin begin) {
+  if (!has_room(means.settings, means.spool)) {
+    means.log.warning("not enough free space in the mail queue in {}",
+                      means.spool.directory());
+    return try_later("3.1", "Insufficient system storage");
+  }
+  if (begin.arrival <= 0) begin.arrival = wall_clock();
+  Result<std::unique_ptr<queue::Draft>> draft =
+      means.spool.create(wall_clock());
+  if (!draft) {
+    means.log.warning(draft.trouble().text);
+    if (draft.trouble().detail == "3.1")
+      return try_later("3.1", "Insufficient system storage");
+    return try_later("3.0", "Error: queue file write error");
+  }
+  return std::unique_ptr<Submission>(
+      new Submission(means, std::move(*draft), std::move(begin)));
+}
+
+Submission::Submission(const Means& means, std::unique_ptr<queue::Draft> draft,
+                       ipc::MessageBegin begin)
+    : means_(means),
+      id_(draft->id()),
+      draft_(std::move(draft)),
+      begin_(std::move(begin)),
+      mapper_(means_.settings, means_.book, means_.log),
+      envelope_(means_.settings, means_.book, mapper_, id_),
+      headers_(means_.settings, means_.book, mapper_, means_.log,
+               origin_of(means_.settings, id_, begin_)),
+      content_(means_.settings, means_.log, headers_, *draft_,
+               envelope_.sender()) {}
+
+void Submission::fail(Trouble trouble) {
+  if (!trouble_) trouble_ = std::move(trouble);
+}
+
+Task<void> Submission::start() {
+  Status done = co_await envelope_.begin(std::move(begin_));
+  if (!done) fail(done.trouble());
+}
+
+Task<void> Submission::recipient(ipc::MessageRecipient recipient) {
+  if (failed()) co_return;
+  Status done = co_await envelope_.add(std::move(recipient));
+  if (!done) fail(done.trouble());
+}
+
+Task<void> Submission::content(std::string bytes) {
+  received_ += static_cast<std::int64_t>(bytes.size());
+  if (failed()) co_return;
+  Status done = co_await content_.feed(std::move(bytes));
+  if (!done) fail(done.trouble());
+}
+
+Task<ipc::MessageVerdict> Submission::finish() {
+  ipc::MessageVerdict verdict;
+  verdict.queue_id = id_;
+  if (!failed()) {
+    Status done = co_await content_.finish();
+    if (done) {
+      done = co_await envelope_.close();
+    }
+    if (done && !envelope_.has(ipc::discard_message)) {
+      verdict.size = draft_->content_size();
+      done = co_await store();
+    }
+    if (!done) fail(done.trouble());
+  }
+  if (failed()) verdict.trouble = ipc::TroubleWire::from(*trouble_);
+  draft_.reset();
+  co_return std::move(verdict);
+}
+
+Task<Status> Submission::store() {
+  const bool hold = envelope_.has(ipc::hold_message);
+  Status done = draft_->finish(envelope_.envelope(),
+                               hold ? queue::Box::hold : queue::Box::incoming);
+  if (done) {
+    const std::shared_ptr<SyncPool::Work> work =
+        means_.syncs.begin(std::move(draft_));
+    // The disk and the tables work at the same time.
+    ipc::MessageAdmit admit;
+    if (!hold) {
+      admit.routes = co_await envelope_.resolve();
+    }
+    const bool in_time = co_await work->done.wait(sync_limit);
+    if (!in_time)
+      done = try_later("3.0", "sync " + id_ + ": the disk does not answer");
+    else
+      done = work->status;
+    if (done) {
+      work->draft->keep();
+      admit.queue_id = id_;
+      admit.layout = work->draft->layout_bytes();
+      admit.envelope = work->draft->envelope_bytes();
+      if (!hold) means_.admission.announce(std::move(admit));
+      co_return Status();
+    }
+  }
+  means_.log.warning("{}: {}", id_, done.trouble().text);
+  if (done.trouble().detail == "3.1")
+    co_return try_later("3.1", "Insufficient system storage");
+  co_return try_later("3.0", "Error: queue file write error");
+}
+
+}  // namespace postern::cleanup

@@ -1,0 +1,89 @@
+// One message on its way into the queue, from its beginning to the verdict:
+// whoever brings it (smtpd, local, pickup, a notice of our own) calls
+//
+//   create, start, then recipient, content and mark in any order, finish
+//
+// After the first trouble the rest is swallowed and finish tells what it was.
+// Destroyed earlier it leaves nothing.
+// Next: envelope.h, content.h, sync_pool.h.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cleanup/address_book.h"
+#include "cleanup/admission.h"
+#include "cleanup/content.h"
+#include "cleanup/envelope.h"
+#include "cleanup/headers.h"
+#include "cleanup/mapping.h"
+#include "cleanup/settings.h"
+#include "cleanup/sync_pool.h"
+#include "common/base/result.h"
+#include "common/ipc/messages/content.h"
+#include "common/log/log.h"
+#include "common/loop/task.h"
+#include "common/queue/spool.h"
+
+namespace postern::cleanup {
+
+// What a message needs on its way; all of it outlives the message.
+struct Means {
+  const Settings& settings;
+  queue::Spool& spool;
+  AddressBook& book;
+  SyncPool& syncs;
+  Admission& admission;
+  const log::Log& log;
+};
+
+class Submission {
+ public:
+  // Opens the queue file. Trouble: no space (4.3.1), an I/O error.
+  static Result<std::unique_ptr<Submission>> create(const Means& means,
+                                                    ipc::MessageBegin begin);
+  Submission(const Submission&) = delete;
+  Submission& operator=(const Submission&) = delete;
+
+  const std::string& id() const { return id_; }
+
+  // Takes the sender in. Before anything else.
+  Task<void> start();
+  Task<void> recipient(ipc::MessageRecipient recipient);
+  Task<void> content(std::string bytes);
+  void mark(const ipc::MessageMark& mark) { envelope_.mark(mark); }
+  void fail(Trouble trouble);
+
+  bool failed() const { return trouble_.has_value(); }
+  // Content bytes that came.
+  std::int64_t received() const { return received_; }
+  const queue::Envelope& envelope() { return envelope_.envelope(); }
+  const std::vector<ipc::NoticeRecipient>& expanded() const {
+    return envelope_.expanded();
+  }
+
+  // Once: writes, syncs, tells qmgr.
+  Task<ipc::MessageVerdict> finish();
+
+ private:
+  Submission(const Means& means, std::unique_ptr<queue::Draft> draft,
+             ipc::MessageBegin begin);
+  Task<Status> store();
+
+  Means means_;
+  std::string id_;
+  std::unique_ptr<queue::Draft> draft_;
+  ipc::MessageBegin begin_;
+  Mapper mapper_;
+  EnvelopeBuilder envelope_;
+  HeaderPass headers_;
+  ContentPass content_;
+  std::optional<Trouble> trouble_;
+  std::int64_t received_ = 0;
+};
+
+// Microseconds since 1970.
+std::int64_t wall_clock();
+
+}  // namespace postern::cleanup
