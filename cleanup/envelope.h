@@ -58,6 +58,7 @@ class EnvelopeBuilder {
   std::int64_t flags() const { return flags_; }
   bool has(ipc::CleanupFlag flag) const { return (flags_ & flag) != 0; }
   queue::Envelope& envelope() { return envelope_; }
+  const queue::Envelope& envelope() const { return envelope_; }
   // Aliases with NOTIFY=SUCCESS that became several addresses: their sender
   // is told (RFC 3461 5.2.7.3).
   const std::vector<ipc::NoticeRecipient>& expanded() const {

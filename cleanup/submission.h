@@ -58,7 +58,7 @@ class Submission {
   bool failed() const { return trouble_.has_value(); }
   // Content bytes that came.
   std::int64_t received() const { return received_; }
-  const queue::Envelope& envelope() { return envelope_.envelope(); }
+  const queue::Envelope& envelope() const { return envelope_.envelope(); }
   const std::vector<ipc::NoticeRecipient>& expanded() const {
     return envelope_.expanded();
   }

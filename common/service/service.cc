@@ -28,7 +28,7 @@ bool is_socket(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 }
 
-config::Config config_of(const ipc::Welcome& welcome) {
+config::Config main_of(const ipc::Welcome& welcome) {
   std::vector<config::Setting> settings;
   for (const ipc::SettingWire& each : welcome.settings)
     settings.push_back({each.name, each.value,
@@ -37,12 +37,16 @@ config::Config config_of(const ipc::Welcome& welcome) {
                                        std::move(settings));
 }
 
-ServiceRow row_of(const ipc::RowWire& wire, const config::Config& main) {
+config::Config for_row(const ipc::RowWire& wire, const config::Config& main) {
   config::NameValues overrides = {{"service_name", wire.name},
                                   {"process_name", wire.program}};
   overrides.insert(overrides.end(), wire.overrides.begin(),
                    wire.overrides.end());
-  config::Config config = main.with_overrides(overrides);
+  return main.with_overrides(overrides);
+}
+
+ServiceRow row_of(const ipc::RowWire& wire, const config::Config& main) {
+  config::Config config = for_row(wire, main);
   const std::string tag = config.text("syslog_name") + "/" + wire.program;
   return {wire.name,    wire.type,      wire.program,      wire.maxproc,
           wire.chroot,  wire.private_,  wire.arguments,    std::move(config),
@@ -75,6 +79,7 @@ struct Service::State {
   bool locked = false;
   bool draining = false;
   bool reload = false;
+  std::optional<config::Config> main;  // without any -o
   std::vector<ServiceRow> rows;
   std::vector<ipc::RowWire> suite;
   std::vector<Listener> listeners;
@@ -88,12 +93,12 @@ struct Service::State {
 void Service::State::take(ipc::Welcome welcome) {
   as_root = welcome.as_root;
   log_file = std::move(welcome.log_file);
-  const config::Config main = config_of(welcome);
+  main = main_of(welcome);
   log::Destination destination;
   destination.file = log_file.get();
-  destination.facility = main.get<"syslog_facility">();
+  destination.facility = main->get<"syslog_facility">();
   log::set_destination(destination);
-  for (const ipc::RowWire& row : welcome.rows) rows.push_back(row_of(row, main));
+  for (const ipc::RowWire& row : welcome.rows) rows.push_back(row_of(row, *main));
   if (rows.empty()) bootstrap_log.fatal("master sent no row for this process");
   suite = std::move(welcome.suite);
   for (ipc::ListenerWire& each : welcome.listeners)
@@ -185,6 +190,9 @@ Loop& Service::loop() { return state_->loop; }
 const ServiceRow& Service::row() const { return state_->rows.front(); }
 const std::vector<ServiceRow>& Service::rows() const { return state_->rows; }
 const config::Config& Service::config() const { return row().config; }
+config::Config Service::config_of(const ipc::RowWire& row) const {
+  return for_row(row, *state_->main);
+}
 const log::Log& Service::log() const { return row().log; }
 bool Service::started_as_root() const { return state_->as_root; }
 bool Service::draining() const { return state_->draining; }

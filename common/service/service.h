@@ -74,6 +74,8 @@ class Service {
   // All rows of master.conf (names, types, programs, maxproc).
   const std::vector<ipc::RowWire>& suite() const;
   const config::Config& config() const;  // of the own row
+  // What a row of suite() sees, whoever runs it.
+  config::Config config_of(const ipc::RowWire& row) const;
   const log::Log& log() const;           // of the own row
   std::vector<Listener>& listeners();
   bool started_as_root() const;
