@@ -211,6 +211,9 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
       vanish(entry.message);
     } else {
       ipc::DeliverRequest request = make_request(*t, entry);
+      request.backlog =
+          static_cast<std::int64_t>(destination->waiting.size()) +
+          destination->busy - 1;
       request.message = std::move(*file);
       Result<ipc::DeliverReport> answer =
           co_await ask_agent(t, std::move(request));
