@@ -5,6 +5,7 @@
 
 #include "common/base/text.h"
 #include "common/os/files.h"
+#include "common/service/places.h"
 
 namespace postern::master {
 namespace {
@@ -26,7 +27,7 @@ PlanFacts facts_of(const config::Config& config) {
   facts.default_process_limit =
       static_cast<int>(config.get<"default_process_limit">());
   facts.disabled = split_words(config.get<"master_service_disable">());
-  const std::string directory = config.get<"daemon_directory">();
+  const std::string directory = daemon_directory_of(config);
   facts.executable_exists = [directory](std::string_view name) {
     return ::access((directory + "/" + std::string(name)).c_str(), X_OK) == 0;
   };
@@ -36,7 +37,7 @@ PlanFacts facts_of(const config::Config& config) {
 }  // namespace
 
 std::string Generation::program(Role role) const {
-  return config.get<"daemon_directory">() + "/" + std::string(name_of(role));
+  return daemon_directory_of(config) + "/" + std::string(name_of(role));
 }
 
 ipc::RowWire row_wire(const config::ServiceRow& row,
@@ -96,6 +97,12 @@ Result<Generation> load_generation(const std::string& directory,
       made.warnings.push_back(each);
     made.identities = std::move(*identities);
   }
+  const std::string daemons = daemon_directory_of(made.config);
+  if (const std::string named = made.config.get<"daemon_directory">();
+      named != daemons)
+    made.warnings.push_back("daemon_directory = " + named +
+                            " holds no program of this mail system; those in " +
+                            daemons + " are run");
   made.plan = make_plan(made.rows, facts_of(made.config));
   for (const std::string& each : made.plan.warnings)
     made.warnings.push_back(each);

@@ -232,14 +232,17 @@ void Supervisor::ended(pid_t pid, int status) {
 void Supervisor::process_died(std::unique_ptr<Process> process, int status) {
   const bool killed_by_us = process->terminated || stage_ >= 0;
   if (!killed_by_us) tell_death(process->program, process->pid, status);
-  UnitState* state = state_of(process->key);
-  if (state == nullptr || stage_ >= 0) return;
-  std::erase(state->active, process.get());
+  if (stage_ >= 0) return;
   if (process->draining) {
-    // The successor may have waited for this one.
-    if (state->unit.at_start || !state->waiting.empty()) start_unit(*state);
+    // Its successor, of whatever name, may have waited for it to go.
+    for (const auto& [key, each] : units_)
+      if (each->unit.role == process->role && each->unit.at_start)
+        start_unit(*each);
     return;
   }
+  UnitState* state = state_of(process->key);
+  if (state == nullptr) return;
+  std::erase(state->active, process.get());
   const bool wanted = state->unit.at_start || !state->waiting.empty();
   const auto lifetime = std::chrono::duration_cast<Millis>(
       Clock::now() - process->started);

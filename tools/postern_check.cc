@@ -125,7 +125,7 @@ void check_users(const Suite& suite, Report& report) {
 }
 
 void check_programs(const Suite& suite, Report& report) {
-  const std::string directory = suite.config.get<"daemon_directory">();
+  const std::string directory = daemon_directory_of(suite.config);
   for (const sandbox::Profile& each : sandbox::profiles()) {
     // authd is not needed by a suite without authentication.
     if (each.role == Role::tool || each.role == Role::authd) continue;

@@ -20,6 +20,7 @@
 #include "common/loop/connect.h"
 #include "common/os/files.h"
 #include "common/service/instance.h"
+#include "common/service/places.h"
 #include "tools/postern_suite.h"
 
 namespace postern::tools {
@@ -72,7 +73,7 @@ void refuse_bad_configuration(const Suite& suite) {
 }
 
 std::string master_program(const Suite& suite) {
-  return suite.config.get<"daemon_directory">() + "/master";
+  return daemon_directory_of(suite.config) + "/master";
 }
 
 [[noreturn]] void execute(const Suite& suite,

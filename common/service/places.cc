@@ -37,6 +37,14 @@ constexpr std::string_view key_parameters[] = {
 
 std::span<const QueueDirectory> queue_directories() { return directories; }
 
+std::string daemon_directory_of(const config::Config& config) {
+  const std::string named = config.get<"daemon_directory">();
+  // A name that no other mail system has.
+  if (os::exists(named + "/" + std::string(name_of(Role::lookup))))
+    return named;
+  return config::Config::defaults().get<"daemon_directory">();
+}
+
 std::string data_directory_of(Role role, const config::Config& config) {
   const std::string data = config.text("data_directory");
   return role == Role::authd ? data + "/auth" : data;

@@ -25,6 +25,10 @@ struct QueueDirectory {
 };
 std::span<const QueueDirectory> queue_directories();
 
+// Where master and the daemons are: daemon_directory, or where it holds other
+// programs (a configuration that was Postfix's) its initial value.
+std::string daemon_directory_of(const config::Config& config);
+
 // The directory of a role's own data: data_directory, or for authd a place of
 // its own below it.
 std::string data_directory_of(Role role, const config::Config& config);

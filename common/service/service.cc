@@ -266,7 +266,7 @@ void Service::lock() {
   situation.paths =
       sandbox::resolve(state_->role, places_of(state_->role, config()));
   situation.started_as_root = state_->as_root;
-  situation.allow_degraded = config().boolean("allow_degraded_isolation");
+  situation.allow_degraded = config().get<"allow_degraded_isolation">();
   const Result<sandbox::Applied> applied = sandbox::lock(situation);
   if (!applied)
     log().fatal("this process cannot be confined as its profile says: " +

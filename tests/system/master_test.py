@@ -141,6 +141,20 @@ def reload_changes_what_comes_after(suite):
     suites.wait_until(lambda: names.count("qmgr") == 1)
 
 
+def queue_manager_is_replaced_by_one_of_another_name(suite):
+    suite.start()
+    suite.configure()
+    table = suite.conf / "master.conf"
+    table.write_text(table.read_text().replace("qmgr      unix", "other unix"))
+    suite.postern("reload")
+    suite.logged("postern/woken")
+    def named():
+        lines = [open(f"/proc/{pid}/cmdline", encoding="utf-8").read()
+                 for pid in suite.children()]
+        return [x for x in lines if x.startswith("qmgr\0-n\0other")]
+    suites.wait_until(named)
+
+
 def bad_reload_changes_nothing(suite):
     suite.start()
     client = suite.client()
@@ -308,7 +322,7 @@ def sample_configuration_has_no_mistakes(suite):
     assert "master.conf" not in text, text
 
 
-TESTS = [sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
+TESTS = [queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
          starts_and_stops, second_start_is_refused,
          links_are_made_by_the_contract, the_dead_are_replaced,
          more_processes_for_more_clients, reload_changes_what_comes_after,

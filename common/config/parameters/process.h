@@ -7,6 +7,9 @@
 namespace postern::config {
 
 inline constexpr Row process_rows[] = {
+    boolean("allow_degraded_isolation", "no",
+            "Let processes run, with a warning, where the kernel or a "
+            "container refuses to confine them as docs/processes.md says."),
     duration("application_event_drain_time", "100s", "", 1),
     text("auth_owner", "postern-auth", ""),
     list("authorized_flush_users", "static:anyone", ""),
