@@ -32,6 +32,8 @@ struct StoreRequest {
   Millis lock_delay{1000};
   Millis stale_lock{500000};
   std::int64_t size_limit = 0;     // mailbox_size_limit; 0: none
+  bool strict_ownership = true;    // mbox: only if the recipient owns it
+  std::string required_directory;  // must exist (require_home_directory)
   std::int64_t content_offset = 0;
   std::int64_t content_size = 0;
   Fd message;
@@ -45,6 +47,9 @@ struct StoreRequest {
                    field("lock_delay", &StoreRequest::lock_delay),
                    field("stale_lock", &StoreRequest::stale_lock),
                    field("size_limit", &StoreRequest::size_limit),
+                   field("strict_ownership", &StoreRequest::strict_ownership),
+                   field("required_directory",
+                         &StoreRequest::required_directory),
                    field("content_offset", &StoreRequest::content_offset),
                    field("content_size", &StoreRequest::content_size),
                    field("message", &StoreRequest::message));

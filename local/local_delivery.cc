@@ -1,0 +1,154 @@
+#include "local/local_delivery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "local/storing.h"
+
+namespace postern::local {
+namespace {
+
+using Kind = Step::Kind;
+
+std::string mailbox_failure(const std::string& path, const std::string& user,
+                            const std::string& why) {
+  if (path.ends_with('/')) return "maildir delivery failed: " + why;
+  return "cannot update mailbox " + path + " for user " + user + ". " + why;
+}
+
+Trouble with_text(Trouble trouble, std::string text) {
+  trouble.text = std::move(text);
+  return trouble;
+}
+
+}  // namespace
+
+std::vector<NewMessage> new_messages(const Plan& plan,
+                                     const std::string& sender) {
+  std::vector<NewMessage> messages;
+  for (const Step& step : plan.steps) {
+    if (step.kind != Kind::forward) continue;
+    // A notice about undeliverable mail keeps its null sender, whoever owns
+    // the list: notices about notices would go round.
+    const bool owned = step.owner && !sender.empty();
+    const std::string& from = owned ? *step.owner : sender;
+    auto same = std::find_if(
+        messages.begin(), messages.end(), [&](const NewMessage& each) {
+          return each.sender == from && each.delivered == step.delivered &&
+                 each.owned == owned;
+        });
+    if (same == messages.end()) {
+      messages.push_back({from, step.delivered, {}, owned});
+      same = std::prev(messages.end());
+    }
+    same->recipients.push_back(step.recipient);
+  }
+  return messages;
+}
+
+// Address verification: what would be done.
+void LocalDelivery::announce(const Plan& plan, Outcome& outcome) const {
+  for (const Step& step : plan.steps) {
+    if (step.kind == Kind::refuse)
+      outcome.failed(step.recipient, step.trouble);
+    else if (step.kind == Kind::forward)
+      outcome.sent(step.recipient, "forwards to " + step.recipient, "");
+    else
+      outcome.sent(step.recipient, "delivers to mailbox", "");
+  }
+}
+
+Task<ipc::DeliverResult> LocalDelivery::deliver(const Job* job,
+                                                std::size_t recipient) {
+  const ipc::DeliverRecipient& who = job->request.recipients[recipient];
+  Outcome outcome(settings_, log_, job->request, who, job->started);
+  Expansion expansion(settings_.expand, directory_, job->delivered_to);
+  const Plan plan = co_await expansion.run(who.address);
+  for (const std::string& warning : plan.warnings) log_.warning(warning);
+  if (job->request.verify_only) {
+    announce(plan, outcome);
+    co_return outcome.result();
+  }
+  const bool nothing = plan.deferred();
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& step = plan.steps[i];
+    if (step.kind == Kind::refuse) {
+      if (!nothing || step.trouble.temporary())
+        outcome.failed(step.recipient, step.trouble);
+    } else if (nothing) {
+      continue;
+    } else if (step.kind == Kind::discard) {
+      outcome.sent(step.recipient, step.text, "delivered");
+    } else if (step.kind == Kind::store) {
+      co_await store(job, &step, &outcome);
+    }
+  }
+  // A retry would forward again: only when all else is settled.
+  const bool settled =
+      outcome.result().outcome != ipc::Outcome::deferred && !nothing;
+  if (settled) {
+    std::vector<NewMessage> messages =
+        new_messages(plan, job->request.sender);
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      NewMessage message = std::move(messages[i]);
+      co_await forward(job, recipient, std::move(message), &outcome);
+    }
+  }
+  co_return outcome.result();
+}
+
+Task<> LocalDelivery::store(const Job* job, const Step* step,
+                            Outcome* outcome) {
+  if (!settings_.unavailable.empty()) {
+    outcome->failed(step->recipient,
+                    try_later("3.5", settings_.unavailable +
+                                         " is set, but not available"));
+    co_return;
+  }
+  const std::optional<std::string> path = mailbox_path(settings_, step->user);
+  if (!path) {
+    outcome->failed(step->recipient,
+                    try_later("2.0", "user " + step->user.name +
+                                         " has no home directory for "
+                                         "home_mailbox"));
+    co_return;
+  }
+  Result<ipc::StoreRequest> what =
+      store_request(settings_, job->request, *path, outcome->original(),
+                    step->delivered);
+  if (!what) {
+    outcome->failed(step->recipient, what.trouble());
+    co_return;
+  }
+  if (settings_.require_home) what->required_directory = step->user.home;
+  ipc::WorkerRequest who;
+  who.uid = step->user.uid;
+  who.gid = step->user.gid;
+  who.user = step->user.name;
+  who.directory = store_directory(*path);
+  Result<std::string> stored =
+      co_await workers_.store(std::move(who), std::move(*what));
+  if (stored)
+    outcome->sent(step->recipient, *stored, "delivered");
+  else
+    outcome->failed(
+        step->recipient,
+        with_text(stored.trouble(),
+                  mailbox_failure(*path, step->user.name,
+                                  stored.trouble().text)));
+}
+
+Task<> LocalDelivery::forward(const Job* job, std::size_t recipient,
+                              NewMessage message, Outcome* outcome) {
+  const ipc::DeliverRecipient& who = job->request.recipients[recipient];
+  const std::string action =
+      message.recipients.size() > 1 ? "expanded" : "relayed";
+  Result<std::string> queued = co_await forwarder_.forward(
+      &job->request, &who, std::move(message));
+  if (queued)
+    outcome->sent(who.address, "forwarded as " + *queued, action);
+  else
+    outcome->failed(who.address, queued.trouble());
+}
+
+}  // namespace postern::local

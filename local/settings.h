@@ -1,0 +1,56 @@
+// What a row's main.conf says about delivery to mailboxes, read at start-up.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/config/config.h"
+#include "local/expand.h"
+#include "local/mailbox_lock.h"
+
+namespace postern::local {
+
+struct Settings {
+  std::string service;      // the row's name
+  std::string myhostname;
+  std::string mail_name;
+  bool soft_bounce = false;
+  bool original_recipient = true;  // enable_original_recipient
+  bool external_addresses = true;  // info_log_address_format
+  int delay_decimals = 2;
+  std::int64_t most_workers = 100;  // the row's maxproc
+  LockRules locks;
+  std::int64_t size_limit = 0;
+  bool strict_ownership = true;
+  bool delivered_to_file = true;  // prepend_delivered_header
+  bool delivered_to_forward = true;
+
+  // local
+  ExpandRules expand;
+  std::string alias_maps;
+  std::string home_mailbox;
+  std::string spool;
+  bool require_home = false;
+  // Set but not available: every delivery to a mailbox is deferred with this.
+  std::string unavailable;
+
+  // virtual
+  std::string mailbox_maps;
+  std::string mailbox_base;
+  std::string uid_maps;
+  std::string gid_maps;
+  std::int64_t minimum_uid = 100;
+
+  static Settings read(const config::Config& config,
+                       const std::string& service, const std::string& program,
+                       std::int64_t maxproc);
+};
+
+// Where a local user's mail goes: "/var/mail/bob", "/home/bob/Maildir/" (a
+// Maildir by its slash). nullopt: in a home that the user does not have.
+std::optional<std::string> mailbox_path(const Settings& settings,
+                                        const os::User& user);
+
+}  // namespace postern::local

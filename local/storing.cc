@@ -1,0 +1,73 @@
+#include "local/storing.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <ctime>
+
+#include "common/base/text.h"
+#include "common/mail/address.h"
+#include "common/mail/date.h"
+#include "common/os/files.h"
+
+namespace postern::local {
+namespace {
+
+// An address may hold anything; a line of ours stays one line.
+std::string in_line(const std::string& address) {
+  return printable_utf8(mail::quote_local_822(address));
+}
+
+}  // namespace
+
+std::string separator_line(const std::string& sender, std::time_t when) {
+  const std::string name =
+      sender.empty() ? "MAILER-DAEMON" : in_line(sender);
+  return "From " + name + "  " + mail::ctime_date(when);
+}
+
+std::string store_headers(const std::string& sender,
+                          const std::string& original,
+                          const std::string& delivered) {
+  std::string headers = "Return-Path: <" + in_line(sender) + ">\n";
+  if (!original.empty())
+    headers += "X-Original-To: " + in_line(original) + "\n";
+  if (!delivered.empty())
+    headers += "Delivered-To: " + in_line(delivered) + "\n";
+  return headers;
+}
+
+Result<ipc::StoreRequest> store_request(const Settings& settings,
+                                        const ipc::DeliverRequest& request,
+                                        const std::string& path,
+                                        const std::string& original,
+                                        const std::string& delivered) {
+  ipc::StoreRequest store;
+  store.format = path.ends_with('/') ? "maildir" : "mbox";
+  store.path = path;
+  store.separator = separator_line(request.sender, std::time(nullptr));
+  store.headers = store_headers(
+      request.sender, settings.original_recipient ? original : "",
+      settings.delivered_to_file ? delivered : "");
+  if (store.format == "mbox") store.locks = settings.locks.methods;
+  store.lock_attempts = settings.locks.attempts;
+  store.lock_delay = settings.locks.delay;
+  store.stale_lock = settings.locks.stale;
+  store.size_limit = settings.size_limit;
+  store.strict_ownership = settings.strict_ownership;
+  store.content_offset = request.content_offset;
+  store.content_size = request.content_size;
+  store.message = Fd(::fcntl(request.message.get(), F_DUPFD_CLOEXEC, 0));
+  if (!store.message) return os::system_trouble("open message", errno);
+  return store;
+}
+
+std::string store_directory(const std::string& path) {
+  std::string directory = path;
+  if (!path.ends_with('/')) return os::directory_of(path);
+  while (directory.size() > 1 && directory.ends_with('/'))
+    directory.pop_back();
+  return directory;
+}
+
+}  // namespace postern::local

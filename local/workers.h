@@ -1,0 +1,56 @@
+// Workers: processes that are a recipient, started by master, and kept for a
+// few seconds because mail for one recipient often comes in bursts.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/ipc/link.h"
+#include "common/ipc/messages/control.h"
+#include "common/ipc/messages/worker.h"
+#include "common/loop/loop.h"
+#include "common/loop/task.h"
+#include "common/service/service.h"
+
+namespace postern::local {
+
+class Workers {
+ public:
+  // Never more than `most` at a time, idle ones included; who comes later
+  // waits.
+  Workers(Service& service, std::int64_t most);
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  // Has a worker with these ids store a message. Success is what the worker
+  // has synced; Trouble after it was asked may mean that it was stored and
+  // nobody heard so.
+  Task<Result<std::string>> store(ipc::WorkerRequest who,
+                                  ipc::StoreRequest what);
+
+ private:
+  struct Idle {
+    std::string key;
+    Clock::time_point until;
+    std::unique_ptr<ipc::Link> link;
+  };
+  class Place;  // one of the `most`
+
+  std::unique_ptr<ipc::Link> take_idle(const std::string& key);
+  void keep(std::string key, std::unique_ptr<ipc::Link> link);
+  void dismiss_idle();
+  void give_back();
+
+  Service& service_;
+  std::int64_t most_;
+  std::int64_t busy_ = 0;
+  std::list<Idle> idle_;  // the one that waits longest first
+  std::list<Promised<bool>*> waiting_;
+  Timer timer_;
+};
+
+}  // namespace postern::local
