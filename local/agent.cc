@@ -41,19 +41,23 @@ void Agent::choose_delivery() {
     router_.load();
     preload(settings_.alias_maps);
     if (!settings_.unavailable.empty())
-      log.warning("{} is set, but not available: mail for mailboxes is "
-                  "deferred", settings_.unavailable);
+      log.warning(
+          "{} is set, but not available: mail for mailboxes is "
+          "deferred",
+          settings_.unavailable);
     delivery_ = std::make_unique<LocalDelivery>(settings_, log, directory_,
                                                 workers_, forwarder_);
   } else if (program == "virtual") {
     for (const std::string& maps :
          {settings_.mailbox_maps, settings_.uid_maps, settings_.gid_maps})
       preload(maps);
-    delivery_ = std::make_unique<VirtualDelivery>(settings_, log, lookup_,
-                                                  workers_);
+    delivery_ =
+        std::make_unique<VirtualDelivery>(settings_, log, lookup_, workers_);
   } else {
-    log.warning("service {}: the program {} is not available: mail for it is "
-                "deferred", settings_.service, program);
+    log.warning(
+        "service {}: the program {} is not available: mail for it is "
+        "deferred",
+        settings_.service, program);
     delivery_ = std::make_unique<UnavailableDelivery>(settings_, log);
   }
 }
@@ -97,9 +101,9 @@ Task<> Agent::handle(Peer* peer, std::uint32_t question,
   job.request = std::move(request);
   job.started = wall_clock();
   ipc::DeliverReport report;
-  Result<DeliveredTo> head = DeliveredTo::read(
-      job.request.message.get(), job.request.content_offset,
-      job.request.content_size);
+  Result<DeliveredTo> head =
+      DeliveredTo::read(job.request.message.get(), job.request.content_offset,
+                        job.request.content_size);
   if (head) {
     job.delivered_to = std::move(*head);
     for (std::size_t i = 0; i < job.request.recipients.size(); ++i) {
@@ -110,8 +114,7 @@ Task<> Agent::handle(Peer* peer, std::uint32_t question,
     // Without results all recipients are deferred.
     report.failure_status = head.trouble().status();
     report.failure_text = head.trouble().text;
-    service_.log().warning("{}: {}", job.request.queue_id,
-                           head.trouble().text);
+    service_.log().warning("{}: {}", job.request.queue_id, head.trouble().text);
   }
   peer->link->reply(question, report);
   if (draining_) peer->link->flush_now();

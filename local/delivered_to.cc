@@ -46,8 +46,8 @@ Result<DeliveredTo> DeliveredTo::read(int fd, std::int64_t offset,
   std::string head;
   for (std::int64_t want = first_read;; want *= 8) {
     const std::int64_t bytes = std::min({want, size, most_read});
-    Result<std::string> text = os::read_at(
-        fd, static_cast<std::size_t>(bytes), offset, "error reading message");
+    Result<std::string> text = os::read_at(fd, static_cast<std::size_t>(bytes),
+                                           offset, "error reading message");
     if (!text) return text.trouble();
     head = std::move(*text);
     if (has_whole_head(head) || bytes >= size || bytes >= most_read) break;

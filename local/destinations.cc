@@ -59,9 +59,8 @@ std::optional<Destination> special(std::string_view text) {
     return Destination{Kind::command, std::string(trim(text.substr(1)))};
   if (text.starts_with('/')) return Destination{Kind::file, std::string(text)};
   if (starts_with_nocase(text, include_prefix))
-    return Destination{
-        Kind::include,
-        std::string(trim(text.substr(include_prefix.size())))};
+    return Destination{Kind::include,
+                       std::string(trim(text.substr(include_prefix.size())))};
   return std::nullopt;
 }
 

@@ -155,8 +155,7 @@ Task<bool> Expansion::alias(Context context, Name name) {
     context.resubmit = false;
   }
 
-  const std::vector<Destination> members =
-      parse_destinations((*found)->value);
+  const std::vector<Destination> members = parse_destinations((*found)->value);
   if (members.empty()) {
     plan_.warnings.push_back("alias " + key + " has no members");
     refuse(context, address,
@@ -173,8 +172,7 @@ Task<bool> Expansion::alias(Context context, Name name) {
 Task<Result<std::optional<std::string>>> Expansion::owner_of(
     std::string alias) {
   using Owner = std::optional<std::string>;
-  if (rules_.owner_request_special && special_name(alias))
-    co_return Owner();
+  if (rules_.owner_request_special && special_name(alias)) co_return Owner();
   const std::string name = "owner-" + alias;
   std::vector<std::string> keys(1, name);
   Result<std::optional<AliasFound>> found =
@@ -249,8 +247,7 @@ Task<> Expansion::follow(Context context, std::string member, bool as_user) {
 }
 
 // False: there is no such user.
-Task<bool> Expansion::mailbox(Context context, Name name,
-                              std::string address) {
+Task<bool> Expansion::mailbox(Context context, Name name, std::string address) {
   std::vector<std::string> names(1, name.local);
   if (!name.suffix.empty()) names.push_back(name.base);
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -260,8 +257,8 @@ Task<bool> Expansion::mailbox(Context context, Name name,
       continue;
     Result<std::optional<os::User>> user = co_await directory_.user(names[i]);
     if (!user) {
-      plan_.warnings.push_back("error looking up passwd info for " +
-                               names[i] + ": " + user.trouble().text);
+      plan_.warnings.push_back("error looking up passwd info for " + names[i] +
+                               ": " + user.trouble().text);
       refuse(context, address, try_later("3.0", "user lookup error"));
       co_return true;
     }
@@ -283,8 +280,7 @@ Task<> Expansion::unknown(Context context, Name name, std::string address) {
     names.recipient = address;
     names.delimiter = name.suffix.substr(0, 1);
     names.user = name.base;
-    const Result<std::string> relay =
-        config::expand(rules_.luser_relay, names);
+    const Result<std::string> relay = config::expand(rules_.luser_relay, names);
     if (!relay) {
       plan_.warnings.push_back("luser_relay: " + relay.trouble().text);
       refuse(context, address,

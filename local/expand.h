@@ -82,7 +82,7 @@ class Expansion {
     std::string from_alias;  // the alias that is being expanded
     std::optional<std::string> owner;
     std::string delivered;
-    std::string extension;  // to be added to members, delimiter included
+    std::string extension;      // to be added to members, delimiter included
     bool unknown_user = false;  // luser_relay is being followed
     // Members are messages of their own although they live here.
     bool resubmit = false;

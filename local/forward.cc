@@ -67,9 +67,9 @@ Task<Status> Forwarder::send_content(ipc::Link* link,
   for (std::int64_t done = 0; done < request->content_size;) {
     const std::int64_t want =
         std::min(piece_size, request->content_size - done);
-    Result<std::string> piece = os::read_at(
-        request->message.get(), static_cast<std::size_t>(want),
-        request->content_offset + done, "error reading message");
+    Result<std::string> piece =
+        os::read_at(request->message.get(), static_cast<std::size_t>(want),
+                    request->content_offset + done, "error reading message");
     if (!piece) co_return piece.trouble();
     if (piece->empty())
       co_return try_later("3.0", "error reading message: it ends too early");
@@ -102,9 +102,8 @@ Task<Result<std::string>> Forwarder::forward(
   for (const std::string& each : message.recipients) {
     ipc::MessageRecipient one;
     one.address = each;
-    one.original = mail::quote_local_821(recipient->original.empty()
-                                             ? recipient->address
-                                             : recipient->original);
+    one.original = mail::quote_local_821(
+        recipient->original.empty() ? recipient->address : recipient->original);
     if (!message.owned) {
       one.orcpt = recipient->orcpt;
       one.notify = forwarded_notify(recipient->notify);

@@ -87,8 +87,7 @@ Task<ipc::DeliverResult> LocalDelivery::deliver(const Job* job,
   const bool settled =
       outcome.result().outcome != ipc::Outcome::deferred && !nothing;
   if (settled) {
-    std::vector<NewMessage> messages =
-        new_messages(plan, job->request.sender);
+    std::vector<NewMessage> messages = new_messages(plan, job->request.sender);
     for (std::size_t i = 0; i < messages.size(); ++i) {
       NewMessage message = std::move(messages[i]);
       co_await forward(job, recipient, std::move(message), &outcome);
@@ -100,9 +99,9 @@ Task<ipc::DeliverResult> LocalDelivery::deliver(const Job* job,
 Task<> LocalDelivery::store(const Job* job, const Step* step,
                             Outcome* outcome) {
   if (!settings_.unavailable.empty()) {
-    outcome->failed(step->recipient,
-                    try_later("3.5", settings_.unavailable +
-                                         " is set, but not available"));
+    outcome->failed(
+        step->recipient,
+        try_later("3.5", settings_.unavailable + " is set, but not available"));
     co_return;
   }
   const std::optional<std::string> path = mailbox_path(settings_, step->user);
@@ -113,9 +112,8 @@ Task<> LocalDelivery::store(const Job* job, const Step* step,
                                          "home_mailbox"));
     co_return;
   }
-  Result<ipc::StoreRequest> what =
-      store_request(settings_, job->request, *path, outcome->original(),
-                    step->delivered);
+  Result<ipc::StoreRequest> what = store_request(
+      settings_, job->request, *path, outcome->original(), step->delivered);
   if (!what) {
     outcome->failed(step->recipient, what.trouble());
     co_return;
@@ -133,9 +131,8 @@ Task<> LocalDelivery::store(const Job* job, const Step* step,
   else
     outcome->failed(
         step->recipient,
-        with_text(stored.trouble(),
-                  mailbox_failure(*path, step->user.name,
-                                  stored.trouble().text)));
+        with_text(stored.trouble(), mailbox_failure(*path, step->user.name,
+                                                    stored.trouble().text)));
 }
 
 Task<> LocalDelivery::forward(const Job* job, std::size_t recipient,
@@ -143,8 +140,8 @@ Task<> LocalDelivery::forward(const Job* job, std::size_t recipient,
   const ipc::DeliverRecipient& who = job->request.recipients[recipient];
   const std::string action =
       message.recipients.size() > 1 ? "expanded" : "relayed";
-  Result<std::string> queued = co_await forwarder_.forward(
-      &job->request, &who, std::move(message));
+  Result<std::string> queued =
+      co_await forwarder_.forward(&job->request, &who, std::move(message));
   if (queued)
     outcome->sent(who.address, "forwarded as " + *queued, action);
   else

@@ -24,8 +24,7 @@ Trouble locked_out(const std::string& what, int error) {
 // for good, or the attempts are used up.
 int persist(const LockRules& rules, const std::function<int()>& attempt) {
   int error = 0;
-  for (std::int64_t i = 0; i < std::max<std::int64_t>(rules.attempts, 1);
-       ++i) {
+  for (std::int64_t i = 0; i < std::max<std::int64_t>(rules.attempts, 1); ++i) {
     if (i > 0) std::this_thread::sleep_for(rules.delay);
     error = attempt();
     if (error != EEXIST && error != EAGAIN) break;

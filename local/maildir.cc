@@ -94,8 +94,7 @@ int publish(const std::string& from, const std::string& to) {
 }
 
 Status sync_directory(const std::string& path) {
-  const Fd directory(
-      ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // A directory that we may write in but not read cannot be synced by us.
   if (!directory && errno == EACCES) return {};
   if (directory && ::fsync(directory.get()) == 0) return {};

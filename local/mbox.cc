@@ -42,11 +42,11 @@ Status check_mailbox(const struct stat& facts, const MboxDelivery& delivery) {
   if (!S_ISREG(facts.st_mode))
     return try_later("2.0", "file is not a regular file");
   if (facts.st_nlink != 1)
-    return try_later("2.0", "file has " + std::to_string(facts.st_nlink) +
-                                " hard links");
+    return try_later(
+        "2.0", "file has " + std::to_string(facts.st_nlink) + " hard links");
   if (delivery.strict_ownership && facts.st_uid != ::geteuid())
-    return try_later("2.0", "destination " + delivery.path +
-                                " is not owned by recipient");
+    return try_later(
+        "2.0", "destination " + delivery.path + " is not owned by recipient");
   return {};
 }
 

@@ -9,9 +9,12 @@ namespace {
 
 int weight(ipc::Outcome outcome) {
   switch (outcome) {
-    case ipc::Outcome::sent: return 0;
-    case ipc::Outcome::bounced: return 1;
-    case ipc::Outcome::deferred: return 2;
+    case ipc::Outcome::sent:
+      return 0;
+    case ipc::Outcome::bounced:
+      return 1;
+    case ipc::Outcome::deferred:
+      return 2;
   }
   return 2;
 }
@@ -73,8 +76,8 @@ void Outcome::failed(const std::string& address, const Trouble& trouble) {
   failed_ = true;
   const bool soften =
       !trouble.temporary() && settings_.soft_bounce && !request_.verify_only;
-  const std::string status = soften ? mail::soften_status(trouble.status())
-                                    : trouble.status();
+  const std::string status =
+      soften ? mail::soften_status(trouble.status()) : trouble.status();
   const bool later = trouble.temporary() || soften;
   const char* word = request_.verify_only  ? "undeliverable"
                      : soften              ? "SOFTBOUNCE"

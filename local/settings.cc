@@ -14,8 +14,7 @@ bool lists(const std::string& words, std::string_view word) {
   });
 }
 
-LockRules lock_rules(const config::Config& config,
-                     const std::string& methods) {
+LockRules lock_rules(const config::Config& config, const std::string& methods) {
   LockRules rules;
   rules.methods = split_words(to_lower(methods));
   rules.attempts = config.get<"deliver_lock_attempts">();
@@ -64,22 +63,19 @@ void read_local(const config::Config& config, Settings& settings) {
   settings.spool = config.get<"mail_spool_directory">();
   settings.require_home = config.get<"require_home_directory">();
   settings.size_limit = config.get<"mailbox_size_limit">();
-  settings.locks =
-      lock_rules(config, config.get<"mailbox_delivery_lock">());
+  settings.locks = lock_rules(config, config.get<"mailbox_delivery_lock">());
   const std::string prepend = config.get<"prepend_delivered_header">();
   settings.delivered_to_file = lists(prepend, "file");
   settings.delivered_to_forward = lists(prepend, "forward");
-  for (const char* name :
-       {"mailbox_transport_maps", "mailbox_transport", "mailbox_command_maps",
-        "mailbox_command"})
+  for (const char* name : {"mailbox_transport_maps", "mailbox_transport",
+                           "mailbox_command_maps", "mailbox_command"})
     if (settings.unavailable.empty() && !config.text(name).empty())
       settings.unavailable = name;
 }
 
 void read_virtual(const config::Config& config, Settings& settings) {
   settings.expand.recipient_delimiter = config.get<"recipient_delimiter">();
-  settings.expand.owner_request_special =
-      config.get<"owner_request_special">();
+  settings.expand.owner_request_special = config.get<"owner_request_special">();
   settings.expand.double_bounce_sender = config.get<"double_bounce_sender">();
   settings.mailbox_maps = config.get<"virtual_mailbox_maps">();
   settings.mailbox_base = config.get<"virtual_mailbox_base">();
@@ -115,8 +111,7 @@ std::optional<std::string> mailbox_path(const Settings& settings,
   }
   std::string directory = settings.spool;
   const bool maildirs = directory.ends_with('/');
-  while (directory.size() > 1 && directory.ends_with('/'))
-    directory.pop_back();
+  while (directory.size() > 1 && directory.ends_with('/')) directory.pop_back();
   return directory + "/" + user.name + (maildirs ? "/" : "");
 }
 

@@ -13,7 +13,7 @@
 namespace postern::local {
 
 struct Settings {
-  std::string service;      // the row's name
+  std::string service;  // the row's name
   std::string myhostname;
   std::string mail_name;
   bool soft_bounce = false;
@@ -43,9 +43,8 @@ struct Settings {
   std::string gid_maps;
   std::int64_t minimum_uid = 100;
 
-  static Settings read(const config::Config& config,
-                       const std::string& service, const std::string& program,
-                       std::int64_t maxproc);
+  static Settings read(const config::Config& config, const std::string& service,
+                       const std::string& program, std::int64_t maxproc);
 };
 
 // Where a local user's mail goes: "/var/mail/bob", "/home/bob/Maildir/" (a

@@ -30,7 +30,8 @@ Status store_as_mbox(const ipc::StoreRequest& request, const Content& content) {
 }
 
 Status store_as_asked(const ipc::StoreRequest& request) {
-  if (!request.message) return try_later("3.0", "no message came with the request");
+  if (!request.message)
+    return try_later("3.0", "no message came with the request");
   if (!request.required_directory.empty() &&
       !is_directory(request.required_directory))
     return try_later("2.0", "directory " + request.required_directory +

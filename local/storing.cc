@@ -21,8 +21,7 @@ std::string in_line(const std::string& address) {
 }  // namespace
 
 std::string separator_line(const std::string& sender, std::time_t when) {
-  const std::string name =
-      sender.empty() ? "MAILER-DAEMON" : in_line(sender);
+  const std::string name = sender.empty() ? "MAILER-DAEMON" : in_line(sender);
   return "From " + name + "  " + mail::ctime_date(when);
 }
 
@@ -46,9 +45,9 @@ Result<ipc::StoreRequest> store_request(const Settings& settings,
   store.format = path.ends_with('/') ? "maildir" : "mbox";
   store.path = path;
   store.separator = separator_line(request.sender, std::time(nullptr));
-  store.headers = store_headers(
-      request.sender, settings.original_recipient ? original : "",
-      settings.delivered_to_file ? delivered : "");
+  store.headers =
+      store_headers(request.sender, settings.original_recipient ? original : "",
+                    settings.delivered_to_file ? delivered : "");
   if (store.format == "mbox") store.locks = settings.locks.methods;
   store.lock_attempts = settings.locks.attempts;
   store.lock_delay = settings.locks.delay;
@@ -65,8 +64,7 @@ Result<ipc::StoreRequest> store_request(const Settings& settings,
 std::string store_directory(const std::string& path) {
   std::string directory = path;
   if (!path.ends_with('/')) return os::directory_of(path);
-  while (directory.size() > 1 && directory.ends_with('/'))
-    directory.pop_back();
+  while (directory.size() > 1 && directory.ends_with('/')) directory.pop_back();
   return directory;
 }
 

@@ -17,8 +17,7 @@ class UnavailableDelivery : public Delivery {
                                    std::size_t recipient) override {
     const ipc::DeliverRecipient& who = job->request.recipients[recipient];
     Outcome outcome(settings_, log_, job->request, who, job->started);
-    outcome.failed(who.address,
-                   try_later("3.0", "mail transport unavailable"));
+    outcome.failed(who.address, try_later("3.0", "mail transport unavailable"));
     co_return outcome.result();
   }
 

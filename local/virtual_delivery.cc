@@ -35,8 +35,8 @@ Task<Result<std::optional<std::string>>> VirtualDelivery::look_up(
     std::string maps, std::string address) {
   std::vector<std::string> keys;
   std::int64_t partial_from = 0;
-  for (const tables::Candidate& each : tables::virtual_keys(
-           address, settings_.expand.extension(), false)) {
+  for (const tables::Candidate& each :
+       tables::virtual_keys(address, settings_.expand.extension(), false)) {
     keys.push_back(each.key);
     if (!each.partial) partial_from = static_cast<std::int64_t>(keys.size());
   }
@@ -79,16 +79,17 @@ Task<Result<VirtualDelivery::Mailbox>> VirtualDelivery::find(
     log_.warning(path.trouble().text);
     co_return try_later("3.0", "mailbox lookup error");
   }
-  if (!*path)
-    co_return give_up("1.1", "unknown user: \"" + address + "\"");
+  if (!*path) co_return give_up("1.1", "unknown user: \"" + address + "\"");
   Mailbox mailbox;
   mailbox.path = settings_.mailbox_base + "/" + **path;
   if (settings_.mailbox_base.empty()) mailbox.path = **path;
   // virtual_mailbox_base keeps tables from reaching elsewhere.
   if (!mailbox.path.starts_with('/') ||
       ("/" + mailbox.path + "/").find("/../") != std::string::npos) {
-    log_.warning("recipient {}: mailbox path {} is not below "
-                 "virtual_mailbox_base", address, mailbox.path);
+    log_.warning(
+        "recipient {}: mailbox path {} is not below "
+        "virtual_mailbox_base",
+        address, mailbox.path);
     co_return misconfigured();
   }
   const std::string uid_kind = "uid";
@@ -107,9 +108,8 @@ Task<Result<VirtualDelivery::Mailbox>> VirtualDelivery::find(
 
 Task<> VirtualDelivery::store(const Job* job, const Mailbox* mailbox,
                               std::string address, Outcome* outcome) {
-  Result<ipc::StoreRequest> what =
-      store_request(settings_, job->request, mailbox->path,
-                    outcome->original(), address);
+  Result<ipc::StoreRequest> what = store_request(
+      settings_, job->request, mailbox->path, outcome->original(), address);
   if (!what) {
     outcome->failed(address, what.trouble());
     co_return;

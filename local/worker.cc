@@ -90,8 +90,7 @@ int main(int argc, char** argv) {
   const local::Arguments arguments = local::parse(argc, argv);
   local::open_log(arguments);
   const log::Log log(arguments.tag);
-  if (!local::is_socket(local::link_descriptor) ||
-      arguments.directory.empty())
+  if (!local::is_socket(local::link_descriptor) || arguments.directory.empty())
     log.fatal("this program is run by master alone, to deliver into a mailbox");
   ::signal(SIGPIPE, SIG_IGN);
   ::umask(077);

@@ -92,8 +92,8 @@ void Workers::dismiss_idle() {
   const auto now = Clock::now();
   while (!idle_.empty() && idle_.front().until <= now) idle_.pop_front();
   if (idle_.empty()) return;
-  const auto rest = std::chrono::duration_cast<Millis>(
-      idle_.front().until - now);
+  const auto rest =
+      std::chrono::duration_cast<Millis>(idle_.front().until - now);
   timer_.start(rest + Millis(1));
 }
 

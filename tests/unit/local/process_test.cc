@@ -1,0 +1,418 @@
+// The programs local and worker, confined, driven as master, qmgr, lookup and
+// cleanup drive them.
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "common/ipc/link.h"
+#include "common/ipc/messages/content.h"
+#include "common/ipc/messages/control.h"
+#include "common/ipc/messages/deliver.h"
+#include "common/ipc/messages/lookup.h"
+#include "common/os/files.h"
+
+namespace postern::local {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr Millis patience{20'000};
+
+std::pair<Fd, Fd> sockets() {
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+// Runs a program of ours with `control` as its descriptor 3.
+pid_t start(const char* variable, std::vector<std::string> arguments,
+            int control, std::optional<uid_t> user) {
+  const char* program = std::getenv(variable);
+  REQUIRE(program != nullptr);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child != 0) return child;
+  if (control == 3)
+    ::fcntl(3, F_SETFD, 0);
+  else
+    ::dup2(control, 3);
+  ::close_range(4, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+  if (user && ::geteuid() == 0 &&
+      (::setgroups(0, nullptr) != 0 || ::setgid(*user) != 0 ||
+       ::setuid(*user) != 0))
+    ::_exit(126);
+  std::vector<char*> words;
+  for (std::string& each : arguments) words.push_back(each.data());
+  words.push_back(nullptr);
+  ::execv(program, words.data());
+  ::_exit(127);
+}
+
+// One message as cleanup received it.
+struct Queued {
+  ipc::MessageBegin begin;
+  std::vector<ipc::MessageRecipient> recipients;
+  std::string content;
+};
+
+class Suite {
+ public:
+  explicit Suite(std::string program,
+                 std::vector<std::pair<std::string, std::string>> settings) {
+    char path[] = "/tmp/postern-local-XXXXXX";
+    REQUIRE(::mkdtemp(path) != nullptr);
+    directory = path;
+    // Recipients of the tests share one user id, not root's where possible.
+    ::chmod(path, 0755);
+    fs::create_directory(directory + "/mail");
+    if (::geteuid() == 0)
+      REQUIRE(::chown((directory + "/mail").c_str(), user, user) == 0);
+    auto [ours, theirs] = sockets();
+    child_ = start("POSTERN_LOCAL", {"local"}, theirs.get(), std::nullopt);
+    control_.emplace(std::move(ours), Role::master, Role::local, "local");
+    theirs.reset();
+    welcome(program, std::move(settings));
+    nursery_.start(serve_control());
+    auto [near, far] = sockets();
+    control_->send(ipc::LinkArrival{"qmgr", "qmgr", program, std::move(far)});
+    control_->flush_now();
+    qmgr_ = std::make_unique<ipc::Link>(std::move(near), Role::qmgr,
+                                        Role::local, "local");
+  }
+  ~Suite() {
+    qmgr_.reset();
+    control_.reset();
+    if (child_ > 0) ::waitpid(child_, nullptr, 0);
+    for (const pid_t each : workers_) ::waitpid(each, nullptr, 0);
+    fs::remove_all(directory);
+  }
+
+  ipc::DeliverReport deliver(const std::string& recipient,
+                             const std::string& content,
+                             const std::string& original = "") {
+    const std::string file = directory + "/queue-file";
+    REQUIRE(os::replace_file(file, "preamble" + content, 0600).ok());
+    ipc::DeliverRequest request;
+    request.queue_id = "QID";
+    request.service = "local";
+    request.sender = "s@far.test";
+    request.context = "local";
+    request.content_offset = 8;
+    request.content_size = static_cast<std::int64_t>(content.size());
+    request.arrival = request.activated = 1'000'000;
+    request.recipients = {{7, recipient, original, "", ipc::notify_success}};
+    auto opened = os::open_file(file, O_RDONLY);
+    REQUIRE(opened.ok());
+    request.message = std::move(*opened);
+    std::optional<Result<ipc::DeliverReport>> out;
+    nursery_.start(ask(std::move(request), &out));
+    loop_.run_until([&] { return out.has_value(); });
+    INFO(log());
+    REQUIRE(out->ok());
+    return std::move(**out);
+  }
+  int drain() {
+    control_->send(ipc::Drain{false});
+    control_->flush_now();
+    int status = -1;
+    REQUIRE(::waitpid(child_, &status, 0) == child_);
+    child_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  std::string log() const {
+    const auto text = os::read_file(directory + "/log");
+    return text ? *text : text.trouble().text;
+  }
+  std::string file(const std::string& name) const {
+    const auto text = os::read_file(directory + name);
+    return text ? *text : text.trouble().text;
+  }
+
+  static constexpr uid_t user = 65534;
+  std::string directory;
+  std::map<std::string, std::string> tables;  // key: answer, of all tables
+  std::vector<std::string> users;
+  std::vector<Queued> queued;
+  std::vector<ipc::WorkerRequest> worker_requests;
+
+ private:
+  Task<> ask(ipc::DeliverRequest request,
+             std::optional<Result<ipc::DeliverReport>>* out) {
+    Result<ipc::DeliverReport> answer = co_await qmgr_->call(request, patience);
+    out->emplace(std::move(answer));
+  }
+
+  void welcome(const std::string& program,
+               std::vector<std::pair<std::string, std::string>> settings) {
+    ipc::Welcome welcome;
+    welcome.config_directory = directory;
+    welcome.service = program;
+    settings.insert(settings.begin(),
+                    {{"myhostname", "home.test"},
+                     {"mydestination", "home.test"},
+                     {"myorigin", "home.test"},
+                     {"inet_interfaces", "127.0.0.1"},
+                     {"alias_maps", "hash:/aliases"},
+                     {"mail_spool_directory", directory + "/mail"},
+                     {"queue_directory", directory},
+                     {"allow_degraded_isolation", "yes"}});
+    for (const auto& [name, value] : settings)
+      welcome.settings.push_back({name, value, "main.conf", 1});
+    ipc::RowWire row;
+    row.name = row.program = program;
+    row.type = "unix";
+    welcome.rows.push_back(row);
+    welcome.suite.push_back(row);
+    auto file =
+        os::open_file(directory + "/log", O_WRONLY | O_APPEND | O_CREAT, 0600);
+    REQUIRE(file.ok());
+    welcome.log_file = std::move(*file);
+    control_->send(welcome);
+    control_->flush_now();
+  }
+
+  Task<> serve_control() {
+    while (control_->open()) {
+      std::optional<ipc::Frame> frame = co_await control_->next(patience);
+      if (!frame) continue;
+      if (auto asked = frame->as<ipc::LinkRequest>())
+        make_link(frame->id, asked->service);
+      else if (auto wanted = frame->as<ipc::WorkerRequest>())
+        make_worker(frame->id, std::move(*wanted));
+    }
+  }
+  void make_link(std::uint32_t question, const std::string& service) {
+    auto [near, far] = sockets();
+    ipc::LinkAnswer answer;
+    answer.peer_role = service;
+    answer.socket = std::move(far);
+    control_->reply(question, answer);
+    control_->flush_now();
+    const bool lookup = service == "lookup";
+    links_.push_back(std::make_unique<ipc::Link>(
+        std::move(near), lookup ? Role::lookup : Role::cleanup, Role::local,
+        "local"));
+    ipc::Link* link = links_.back().get();
+    nursery_.start(lookup ? serve_lookup(link) : serve_cleanup(link));
+  }
+  void make_worker(std::uint32_t question, ipc::WorkerRequest request) {
+    auto [near, far] = sockets();
+    workers_.push_back(start("POSTERN_WORKER",
+                             {"worker", "-d", request.directory, "-g"},
+                             far.get(), user));
+    ipc::LinkAnswer answer;
+    answer.peer_role = "worker";
+    answer.socket = std::move(near);
+    control_->reply(question, answer);
+    worker_requests.push_back(std::move(request));
+  }
+  Task<> serve_lookup(ipc::Link* link) {
+    while (link->open()) {
+      std::optional<ipc::Frame> frame = co_await link->next(patience);
+      if (!frame) continue;
+      if (auto asked = frame->as<ipc::TableFind>())
+        link->reply(frame->id, look_up(*asked));
+      else if (auto name = frame->as<ipc::UserFind>())
+        link->reply(frame->id, look_up_user(name->name));
+    }
+  }
+  ipc::TableAnswer look_up(const ipc::TableFind& question) const {
+    ipc::TableAnswer answer;
+    for (std::size_t i = 0; i < question.keys.size() && !answer.found; ++i) {
+      const auto entry = tables.find(question.keys[i]);
+      if (entry == tables.end()) continue;
+      answer.found = true;
+      answer.key = static_cast<std::int64_t>(i);
+      answer.value = entry->second;
+    }
+    return answer;
+  }
+  ipc::UserAnswer look_up_user(const std::string& name) const {
+    ipc::UserAnswer answer;
+    answer.found = std::find(users.begin(), users.end(), name) != users.end();
+    answer.name = name;
+    answer.uid = answer.gid = user;
+    answer.home = directory + "/mail/home";
+    return answer;
+  }
+  Task<> serve_cleanup(ipc::Link* link) {
+    Queued message;
+    while (link->open()) {
+      std::optional<ipc::Frame> frame = co_await link->next(patience);
+      if (!frame) continue;
+      if (auto begin = frame->as<ipc::MessageBegin>()) {
+        message = {std::move(*begin), {}, ""};
+        ipc::MessageBegun begun;
+        begun.queue_id = "NEWQID";
+        link->reply(frame->id, begun);
+      } else if (auto recipient = frame->as<ipc::MessageRecipient>()) {
+        message.recipients.push_back(std::move(*recipient));
+      } else if (auto content = frame->as<ipc::MessageContent>()) {
+        message.content += content->bytes;
+      } else if (auto end = frame->as<ipc::MessageEnd>()) {
+        ipc::MessageVerdict verdict;
+        verdict.queue_id = "NEWQID";
+        CHECK(end->bytes == static_cast<std::int64_t>(message.content.size()));
+        link->reply(frame->id, verdict);
+        queued.push_back(std::move(message));
+      }
+    }
+  }
+
+  Loop loop_;
+  pid_t child_ = -1;
+  std::vector<pid_t> workers_;
+  std::optional<ipc::Link> control_;
+  std::unique_ptr<ipc::Link> qmgr_;
+  std::vector<std::unique_ptr<ipc::Link>> links_;
+  Nursery nursery_;
+};
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("mail for a user is in the mailbox when qmgr hears so") {
+  Suite suite("local", {});
+  suite.users = {"bob"};
+  const auto report =
+      suite.deliver("bob@home.test", "Subject: x\n\nFrom y\n", "b@old.test");
+  INFO(suite.log());
+  REQUIRE(report.results.size() == 1);
+  CHECK(report.results[0].index == 7);
+  CHECK(report.results[0].outcome == ipc::Outcome::sent);
+  CHECK(report.results[0].text == "delivered to mailbox");
+  CHECK(report.results[0].success_action == "delivered");
+  const std::string box = suite.file("/mail/bob");
+  CHECK(box.starts_with("From s@far.test  "));
+  CHECK(
+      box.ends_with("\nReturn-Path: <s@far.test>\nX-Original-To: b@old.test\n"
+                    "Delivered-To: bob@home.test\n"
+                    "Subject: x\n\n>From y\n\n"));
+  CHECK(has(suite.log(),
+            "QID: to=<bob@home.test>, orig_to=<b@old.test>, "
+            "relay=local, delay="));
+  CHECK(has(suite.log(), "dsn=2.0.0, status=sent (delivered to mailbox)"));
+  // The second message finds the worker still there.
+  CHECK(suite.deliver("bob@home.test", "Subject: y\n\n").results[0].outcome ==
+        ipc::Outcome::sent);
+  REQUIRE(suite.worker_requests.size() == 1);
+  CHECK(suite.worker_requests[0].user == "bob");
+  CHECK(suite.worker_requests[0].directory == suite.directory + "/mail");
+  CHECK(suite.drain() == 0);
+}
+
+TEST_CASE("unknown users bounce, locked mailboxes defer") {
+  Suite suite("local", {{"mailbox_delivery_lock", "dotlock"},
+                        {"deliver_lock_attempts", "1"}});
+  suite.users = {"bob"};
+  const auto unknown = suite.deliver("ghost@home.test", "\n");
+  CHECK(unknown.results.at(0).outcome == ipc::Outcome::bounced);
+  CHECK(unknown.results[0].status == "5.1.1");
+  CHECK(has(suite.log(), "status=bounced (unknown user: \"ghost\")"));
+  REQUIRE(os::replace_file(suite.directory + "/mail/bob.lock", "").ok());
+  const auto locked = suite.deliver("bob@home.test", "\n");
+  CHECK(locked.results.at(0).outcome == ipc::Outcome::deferred);
+  const std::string box = suite.directory + "/mail/bob";
+  CHECK(locked.results[0].text ==
+        "cannot update mailbox " + box +
+            " for user bob. unable to create lock file " + box +
+            ".lock: File exists");
+  CHECK(locked.results[0].status == "4.2.0");
+}
+
+TEST_CASE("soft_bounce defers what would bounce") {
+  Suite suite("local", {{"soft_bounce", "yes"}});
+  const auto report = suite.deliver("ghost@home.test", "\n");
+  CHECK(report.results.at(0).outcome == ipc::Outcome::deferred);
+  CHECK(has(suite.log(),
+            "dsn=4.1.1, status=SOFTBOUNCE (unknown user: \"ghost\")"));
+}
+
+TEST_CASE("an alias delivers here and forwards what is elsewhere") {
+  Suite suite("local", {{"home_mailbox", "Maildir/"}});
+  suite.users = {"bob"};
+  suite.tables = {{"list", "bob, x@far.test, y@far.test"}};
+  const auto report = suite.deliver("list@home.test", "Subject: x\n\ntext\n");
+  INFO(suite.log());
+  CHECK(report.results.at(0).outcome == ipc::Outcome::sent);
+  CHECK(report.results[0].success_action == "expanded");
+  CHECK(has(suite.log(),
+            "to=<bob@home.test>, orig_to=<list@home.test>, "
+            "relay=local"));
+  CHECK(has(suite.log(), "to=<list@home.test>, relay=local"));
+  CHECK(has(suite.log(), "status=sent (forwarded as NEWQID)"));
+  CHECK(has(suite.log(), "status=sent (delivered to maildir)"));
+  REQUIRE(suite.queued.size() == 1);
+  const Queued& message = suite.queued[0];
+  CHECK(message.begin.sender == "s@far.test");
+  REQUIRE(message.recipients.size() == 2);
+  CHECK(message.recipients[0].address == "x@far.test");
+  CHECK(message.recipients[0].original == "list@home.test");
+  CHECK(message.recipients[0].notify == ipc::notify_never);
+  CHECK(message.content.starts_with("Received: by home.test ("));
+  CHECK(message.content.ends_with(
+      "\nDelivered-To: list@home.test\nSubject: x\n\ntext\n"));
+}
+
+TEST_CASE("virtual users are found in tables") {
+  Suite suite("virtual", {{"virtual_mailbox_maps", "hash:/boxes"},
+                          {"virtual_uid_maps", "hash:/ids"},
+                          {"virtual_gid_maps", "static:5000"},
+                          {"recipient_delimiter", "+"}});
+  // One answer serves as path and as id: the box is named like its owner.
+  suite.tables = {{"a@box.test", std::to_string(Suite::user)},
+                  {"low@box.test", "7"}};
+  const auto low = suite.deliver("low@box.test", "\n");
+  CHECK(low.results.at(0).status == "4.3.5");
+  const auto unknown = suite.deliver("no@box.test", "\n");
+  CHECK(unknown.results.at(0).text == "unknown user: \"no@box.test\"");
+  CHECK(unknown.results[0].outcome == ipc::Outcome::bounced);
+}
+
+TEST_CASE("virtual mail is stored with the ids of the tables") {
+  // virtual_mailbox_base ends in the directory that the test made.
+  char path[] = "/tmp/postern-virtual-XXXXXX";
+  REQUIRE(::mkdtemp(path) != nullptr);
+  const std::string base = path;
+  if (::geteuid() == 0) REQUIRE(::chown(path, Suite::user, Suite::user) == 0);
+  {
+    Suite suite("virtual", {{"virtual_mailbox_base", base},
+                            {"virtual_mailbox_maps", "inline:{a@box.test=a/}"},
+                            {"virtual_uid_maps", "inline:{a@box.test=5000}"},
+                            {"virtual_gid_maps", "static:5001"}});
+    const auto report = suite.deliver("A@box.test", "Subject: v\n\nx\n");
+    INFO(suite.log());
+    CHECK(report.results.at(0).text == "delivered to maildir");
+    REQUIRE(suite.worker_requests.size() == 1);
+    CHECK(suite.worker_requests[0].uid == 5000);
+    CHECK(suite.worker_requests[0].gid == 5001);
+    CHECK(suite.worker_requests[0].user.empty());
+    CHECK(suite.worker_requests[0].directory == base + "/a");
+    const auto lost = suite.deliver("lost@box.test", "\n");
+    CHECK(lost.results.at(0).outcome == ipc::Outcome::bounced);
+    for (const auto& entry : fs::directory_iterator(base + "/a/new"))
+      CHECK(has(*os::read_file(entry.path()),
+                "Delivered-To: A@box.test\nSubject: v\n\nx\n"));
+    CHECK_FALSE(fs::is_empty(base + "/a/new"));
+  }
+  fs::remove_all(base);
+}
+
+TEST_CASE("rows of programs that do not deliver here wait") {
+  Suite suite("pipe", {});
+  const auto report = suite.deliver("x@home.test", "\n");
+  CHECK(report.results.at(0).status == "4.3.0");
+  CHECK(report.results[0].text == "mail transport unavailable");
+}
+
+}  // namespace
+}  // namespace postern::local
