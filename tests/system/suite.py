@@ -1,6 +1,7 @@
 """A suite in a temporary directory, for tests of the whole: unprivileged or as
 root, on ports that the kernel has chosen."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -91,6 +92,54 @@ class Suite:
         self.port = free_port()
         self.foreground = None
         self.configure()
+
+    @classmethod
+    def real(cls, bin_dir):
+        """A suite of the real programs in `bin_dir`."""
+        self = cls.__new__(cls)
+        self.top = pathlib.Path(tempfile.mkdtemp(prefix="postern-test."))
+        self.top.chmod(0o755)
+        self.conf = self.top / "conf"
+        self.conf.mkdir(mode=0o755)
+        self.bin = pathlib.Path(bin_dir)
+        self.port = free_port()
+        self.foreground = None
+        return self
+
+    def tool(self, name, *args, **options):
+        """Runs a program with this suite's configuration."""
+        flag = "-C" if name in ("sendmail", "mailq", "newaliases") else "-c"
+        return subprocess.run(
+            [self.bin / name, flag, self.conf, *args], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=90,
+            **options)
+
+    def pids(self, program):
+        """Processes of the suite that run `program`."""
+        found = []
+        for pid in self.children():
+            try:
+                name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+            except OSError:
+                continue
+            if name == program:
+                found.append(pid)
+        return found
+
+    def ask(self, socket_name, line):
+        """One request to a socket of the tools (qmgr/named_sockets.h)."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(20)
+            s.connect(str(self.top / "queue/public" / socket_name))
+            s.sendall((line + "\n").encode())
+            data = b""
+            while chunk := s.recv(65536):
+                data += chunk
+            return data.decode()
+
+    def queue(self):
+        return [json.loads(line)
+                for line in self.ask("showq", "list").splitlines()]
 
     def configure(self, maxproc="-", options="", rows="", **settings):
         values = {
