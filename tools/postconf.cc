@@ -85,12 +85,13 @@ void refuse(const Tool& tool, const Command& command, char with,
 }
 
 void check_options(const Tool& tool, const Command& command) {
-  at_most_one(tool, command, "aAbdlmMFPptT");
+  for (char view : {'M', 'F', 'P'}) refuse(tool, command, view, "d");
+  at_most_one(tool, command, "aAbdFlmMPptT");
   at_most_one(tool, command, "denX#");
   at_most_one(tool, command, "hH");
   refuse(tool, command, 'F', "X#");
   refuse(tool, command, 'P', "#");
-  for (char view : {'M', 'F', 'P'}) refuse(tool, command, view, "dn");
+  for (char view : {'M', 'F', 'P'}) refuse(tool, command, view, "n");
 }
 
 Command parse_options(Tool& tool, int argc, char** argv) {
@@ -106,7 +107,11 @@ Command parse_options(Tool& tool, int argc, char** argv) {
       case 'T': command.tls_mode = optarg; break;
       case 'o': {
         auto pair = config::parse_assignment(optarg);
-        if (!pair) tool.fatal(pair.trouble().text);
+        if (!pair)
+          tool.fatal(fmt::format(
+              "invalid parameter override: {}: missing '=' after attribute "
+              "name",
+              optarg));
         command.overrides.emplace_back(pair->name, pair->value);
         break;
       }
@@ -205,11 +210,9 @@ void edit(const Tool& tool, const Command& command) {
   EditVerb verb = command.has('X')   ? EditVerb::remove
                   : command.has('#') ? EditVerb::comment_out
                                      : EditVerb::set;
-  bool services = command.has('M') || command.has('F') || command.has('P');
   if (command.arguments.empty())
     tool.fatal(verb != EditVerb::set ? "missing service argument"
-               : services ? "-e requires service=value argument"
-                          : "-e requires name=value argument");
+                                     : "-e requires name=value argument");
   std::string main = config::main_path(tool.directory());
   std::string master = config::master_path(tool.directory());
   if (command.has('M'))

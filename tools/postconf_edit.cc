@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <map>
@@ -13,6 +14,7 @@
 
 #include "common/base/text.h"
 #include "common/config/main_file.h"
+#include "common/config/master_table.h"
 #include "common/os/fd.h"
 #include "common/os/files.h"
 
@@ -131,7 +133,12 @@ using EditEntry =
 std::string apply(std::vector<MasterEdit>& edits, const Block& block,
                   const EditEntry& edit) {
   Result<Entry> entry = parse_entry(block.logical);
-  if (!entry) return unchanged(block);  // not ours to judge while editing
+  if (!entry) {
+    // Also a broken entry can be taken out by its name and type.
+    std::vector<std::string> words = split_words(block.logical, " \t");
+    words.resize(field_names.size());
+    entry = Entry{words, {}};
+  }
   std::string text = unchanged(block);
   for (MasterEdit& one : edits)
     if (one.pattern.fits(*entry)) text = edit(one, *entry, block);
@@ -142,8 +149,17 @@ std::string rendered(const Block& block, const Entry& entry) {
   return with_replaced(block, entry_text(true, entry.fields, entry.arguments));
 }
 
+// Before anything is locked, so that nothing is left behind.
+void require_sound_table(const Tool& tool, const std::string& file) {
+  Result<std::string> content = os::read_file(file);
+  if (content) read_entries(tool, *content, file);
+}
+
+// `whole`: entries are taken apart, so all of them must be well-formed.
 void edit_table(const Tool& tool, const std::string& file,
-                std::vector<MasterEdit>& edits, const EditEntry& edit) {
+                std::vector<MasterEdit>& edits, bool whole,
+                const EditEntry& edit) {
+  if (whole) require_sound_table(tool, file);
   Rewrite rewrite(tool, file);
   std::string out;
   for (const Block& block : blocks_of(rewrite.content()))
@@ -207,6 +223,8 @@ std::vector<Block> blocks_of(std::string_view content) {
     std::string_view visible = trim(line);
     bool comment = visible.empty() || visible.front() == '#';
     bool continues = !comment && is_space(line.front());
+    bool stray = continues && (blocks.empty() || blocks.back().logical.empty());
+    if (stray) comment = true;  // continues nothing: left alone
     if (blocks.empty() || (!comment && !continues)) {
       blocks.push_back({});
       blocks.back().number = number;
@@ -299,7 +317,7 @@ void edit_entries(const Tool& tool, const std::string& file, EditVerb verb,
     // Nothing to take out is what was wanted, so that is no warning.
     edits.push_back({pattern, argument, "", true});
   }
-  edit_table(tool, file, edits,
+  edit_table(tool, file, edits, false,
              [verb](MasterEdit&, Entry&, const Block& block) {
                return verb == EditVerb::remove ? with_replaced(block, "")
                                                : commented_out(block);
@@ -344,7 +362,7 @@ void edit_fields(const Tool& tool, const std::string& file,
     }
     return rendered(block, entry);
   };
-  edit_table(tool, file, edits, edit);
+  edit_table(tool, file, edits, true, edit);
 }
 
 void edit_parameters(const Tool& tool, const std::string& file,
@@ -358,6 +376,8 @@ void edit_parameters(const Tool& tool, const std::string& file,
     Pattern pattern = parse_pattern(pair.name);
     if (pattern.parts.size() != 3)
       tool.fatal("-Pe or -PX requires service_name/type/parameter_name");
+    if (pattern.parts[2] == "*")
+      tool.fatal("-Pe does not accept wild-card parameter name");
     edits.push_back({pattern, argument, pair.value, false});
   }
   auto edit = [verb](MasterEdit& one, Entry& entry, const Block& block) {
@@ -366,10 +386,7 @@ void edit_parameters(const Tool& tool, const std::string& file,
     std::vector<Option> options = options_of(words);
     bool set = false;
     for (auto option = options.rbegin(); option != options.rend(); ++option) {
-      bool same = verb == EditVerb::remove
-                      ? one.pattern.fits(2, option->name)
-                      : one.pattern.parts[2] == option->name;
-      if (!same) continue;
+      if (one.pattern.parts[2] != option->name) continue;
       auto at = words.begin() + static_cast<std::ptrdiff_t>(option->at);
       if (verb == EditVerb::set && !set) {
         at[1] = option_word(option->name, one.value);
@@ -388,7 +405,7 @@ void edit_parameters(const Tool& tool, const std::string& file,
     }
     return rendered(block, entry);
   };
-  edit_table(tool, file, edits, edit);
+  edit_table(tool, file, edits, true, edit);
 }
 
 }  // namespace postern::postconf

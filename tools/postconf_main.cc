@@ -71,7 +71,9 @@ void show_main(const Tool& tool, const config::Config& config,
     }
     if (request.shown == Shown::set && !config.is_set(name)) continue;
     std::string value = value_of(config, name);
-    if (request.expand) value = expanded(tool, config, value);
+    const config::Row* row = config::find_row(name);
+    bool raw = row && row->kind == config::Kind::raw;
+    if (request.expand && !raw) value = expanded(tool, config, value);
     if (request.verbose) explain(tool, config, name);
     std::string text = setting_text(request.style, name, value);
     std::fputs(text.c_str(), stdout);

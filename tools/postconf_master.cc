@@ -100,8 +100,8 @@ void check_pattern(const Tool& tool, const Pattern& pattern,
   if (view == MasterView::entries || pattern.parts.size() < 3) return;
   if (pattern.parts.size() > 3)
     tool.fatal(view == MasterView::fields
-                   ? "-F option requires service_name[/type[/field_name]]"
-                   : "-P option requires service_name[/type[/parameter_name]]");
+                   ? "-F option requires service_name[/type[/field]]"
+                   : "-P option requires service_name[/type[/parameter]]");
   const std::string& part = pattern.parts[2];
   if (view == MasterView::fields && part != "*" &&
       std::find(field_names.begin(), field_names.end(), part) ==
