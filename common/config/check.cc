@@ -218,7 +218,11 @@ std::set<std::string> referenced_names(std::string_view text) {
       ++i;  // `$$` is a dollar; what follows it is no name
       continue;
     }
-    if (text[start] == '{' || text[start] == '(') ++start;
+    if (text[start] == '{' || text[start] == '(') {
+      char close = text[start] == '{' ? '}' : ')';
+      if (text.find(close, start) == std::string_view::npos) break;
+      ++start;
+    }
     while (start < text.size() && is_space(text[start])) ++start;
     std::size_t end = start;
     while (end < text.size() && (is_alnum(text[end]) || text[end] == '_'))

@@ -73,13 +73,20 @@ Result<Config> Config::parse(std::string_view content,
   config.settings_.insert_or_assign(
       "config_directory",
       Setting{"config_directory", directory, Origin{config.file_, 0}});
-  auto from = config.settings_.find("myorigin");
-  if (from != config.settings_.end() && from->second.value.starts_with('/')) {
-    Result<std::string> name = os::read_file(from->second.value, 4096);
-    if (!name) return name.trouble();
-    config.origin_from_file_ = std::string(trim(split(*name, '\n').front()));
-  }
+  Status origin = config.read_origin_file();
+  if (!origin) return origin.trouble();
   return config;
+}
+
+// Debian's `myorigin = /etc/mailname`.
+Status Config::read_origin_file() {
+  auto from = settings_.find("myorigin");
+  if (from == settings_.end() || !from->second.value.starts_with('/'))
+    return {};
+  Result<std::string> name = os::read_file(from->second.value, 4096);
+  if (!name) return name.trouble();
+  origin_from_file_ = std::string(trim(split(*name, '\n').front()));
+  return {};
 }
 
 Config Config::from_settings(const std::string& directory,
@@ -89,6 +96,9 @@ Config Config::from_settings(const std::string& directory,
   config.file_ = main_path(directory);
   for (Setting& one : settings)
     config.settings_.insert_or_assign(one.name, std::move(one));
+  // Who made the snapshot could read it; a value that begins with a slash
+  // remains when we cannot.
+  (void)config.read_origin_file();
   return config;
 }
 

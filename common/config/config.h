@@ -102,6 +102,7 @@ class Config {
 
  private:
   Config() = default;
+  Status read_origin_file();
   bool boolean_of(const Row& row) const;
   std::int64_t number_of(const Row& row) const;
   std::chrono::seconds duration_of(const Row& row) const;

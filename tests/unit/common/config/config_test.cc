@@ -36,6 +36,7 @@ TEST_CASE("every row is well-formed and there is one of each name") {
   for (const Row& row : parameters) {
     CAPTURE(row.name);
     CHECK(names.insert(row.name).second);
+    CHECK(!row.purpose.empty());
     CHECK(row.purpose.find('\n') == std::string_view::npos);
     if (row.kind != Kind::raw)
       CHECK(config.try_expand(row.initial).ok());
