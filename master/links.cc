@@ -145,6 +145,8 @@ Result<ipc::LinkAnswer> Supervisor::start_worker(
     child.arguments.push_back("-l");
     child.log_file = generation_.log_file.get();
   }
+  if (generation_.config.get<"allow_degraded_isolation">())
+    child.arguments.push_back("-g");
   child.environment = options_.environment;
   child.control = pair->first.get();
   child.keep_output = options_.foreground;

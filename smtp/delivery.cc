@@ -212,8 +212,11 @@ void Delivery::settle_the_rest() {
         std::find(fallbacks.begin(), fallbacks.end(), site_) != fallbacks.end();
     const bool relay = request_.nexthop == settings_.relayhost;
     if (fallback || relay) {
-      log_.warning("{} configuration problem",
-                   fallback ? "smtp_fallback_relay" : "relayhost");
+      std::string_view parameter = "relayhost";
+      if (fallback)
+        parameter =
+            settings_.lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay";
+      log_.warning("{} configuration problem", parameter);
       why_->status = "4.3.5";
     }
   }

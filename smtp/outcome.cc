@@ -13,13 +13,18 @@ std::string status_of(const mail::ParsedReply& reply) {
                               : reply.status;
 }
 
+// A stranger's words, fit for notices and listings.
+std::string words_of(const mail::ParsedReply& reply) {
+  return printable_utf8(reply.text());
+}
+
 Failure replied(const Target& target, const mail::ParsedReply& reply) {
   Failure failure;
   failure.status = status_of(reply);
   if (failure.status.empty() ||
       (failure.status[0] != '4' && failure.status[0] != '5'))
     failure.status = "4.5.0";
-  failure.diagnostic = reply.text();
+  failure.diagnostic = words_of(reply);
   failure.remote_mta = target.host;
   return failure;
 }
@@ -96,7 +101,7 @@ void Ledger::sent(std::size_t recipient, const mail::ParsedReply& reply,
   ipc::DeliverResult result;
   result.outcome = ipc::Outcome::sent;
   result.status = status_of(reply);
-  result.text = reply.text();
+  result.text = words_of(reply);
   result.diagnostic_type = "smtp";
   result.diagnostic = result.text;
   result.remote_mta = relay_.substr(0, relay_.find('['));

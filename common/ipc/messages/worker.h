@@ -1,5 +1,10 @@
 // local tells a worker, which already is the recipient, where to put a
 // message.
+//
+// master runs it as `worker -d DIRECTORY -t TAG -f FACILITY [-l] [-g]`: descriptor
+// 3 leads to local, and there is no welcome; it may write below DIRECTORY alone;
+// log lines carry TAG and go to descriptor 4 with -l, otherwise to syslog; -g:
+// allow_degraded_isolation.
 #pragma once
 
 #include <cstdint>

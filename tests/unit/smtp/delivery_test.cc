@@ -622,6 +622,26 @@ TEST_CASE("a kept session that died is replaced without a word",
   }
 }
 
+TEST_CASE("a crowd of recipients is asked about in groups", "[smtp]") {
+  World world;
+  Script script;
+  script.rules = {{"RCPT TO:<x7", "550 5.1.1 \x1b[31mno\a"}};
+  Sink sink{script};
+  Lines crowd;
+  for (int i = 0; i < 1500; ++i)
+    crowd.push_back("x" + std::to_string(i) + "@b");
+  const ipc::DeliverReport report =
+      world.deliver(request(sink.next_hop(), crowd));
+  world.settle(sink);
+  REQUIRE(report.results.size() == crowd.size());
+  CHECK(starts_with_nocase(verdict(report, 100), "sent 2.0.0"));
+  CHECK(starts_with_nocase(verdict(report, 1599), "sent 2.0.0"));
+  CHECK(verdict(report, 107) ==
+        "bounced 5.1.1 | host 127.0.0.1[127.0.0.1] said: 550 5.1.1 ?[31mno? "
+        "(in reply to RCPT TO command)");
+  CHECK(sink.sessions().front().size() == 1500 + 2 + 6);
+}
+
 TEST_CASE("a long message goes in pieces and arrives whole", "[smtp]") {
   World world;
   std::string message;
