@@ -156,8 +156,11 @@ ipc::MessageBegin Pickup::begin_of(const queue::Submission& file) const {
                       : envelope.arrival;
   begin.sender = envelope.sender;
   begin.flags =
-      options_.flags | (envelope.flags & ipc::smtputf8_requested);
-  begin.context = "local";
+      options_.flags |
+      (envelope.flags &
+       (ipc::smtputf8_requested | ipc::report_deliveries | ipc::verify_only));
+  // sendmail -G: the addresses are complete.
+  begin.context = envelope.context == "remote" ? "remote" : "local";
   begin.body = envelope.body;
   begin.envid = envelope.envid;
   begin.ret = envelope.ret;
