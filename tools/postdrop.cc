@@ -95,6 +95,7 @@ Result<std::string> drop(const config::Config& config,
 int main(int argc, char** argv) {
   settle_in();
   Tool tool(argv[0]);
+  argv[0] = const_cast<char*>(tool.name().c_str());  // for getopt
   int option = 0;
   while ((option = ::getopt(argc, argv, "c:rv")) != -1) {
     if (option == 'c')

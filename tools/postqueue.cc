@@ -196,6 +196,7 @@ void Postqueue::flush_site(const std::string& site) {
 int main(int argc, char** argv) {
   settle_in();
   Tool tool(argv[0]);
+  argv[0] = const_cast<char*>(tool.name().c_str());  // for getopt
   tool.fail_with(EX_UNAVAILABLE);
   int mode = 0;
   std::string what;

@@ -31,6 +31,7 @@ void rebuild_aliases(const Tool& tool, const config::Config& config,
 
 int main(int argc, char** argv) {
   Tool tool(argv[0]);
+  argv[0] = const_cast<char*>(tool.name().c_str());  // for getopt
   // Mailers try again after this status, whatever went wrong: nothing that is
   // wrong here is wrong with the message.
   tool.fail_with(EX_TEMPFAIL);
