@@ -157,7 +157,8 @@ ipc::MessageBegin Pickup::begin_of(const queue::Submission& file) const {
                       : envelope.arrival;
   begin.sender = envelope.sender;
   begin.flags = options_.flags | (envelope.flags & submitted_flags);
-  begin.context = "local";
+  // sendmail -G: the addresses are complete.
+  begin.context = envelope.context == "remote" ? "remote" : "local";
   begin.body = envelope.body;
   begin.envid = envelope.envid;
   begin.ret = envelope.ret;

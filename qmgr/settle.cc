@@ -57,6 +57,8 @@ Task<void> Manager::settle(std::shared_ptr<Message> message) {
     active_.erase(m.id);
     co_return;
   }
+  if (!deferred.empty() && spool_.force_expired(m.box, m.id))
+    m.expire_now = true;
   if (!deferred.empty() &&
       (m.expire_now || expired(retry_, m.envelope.sender.empty(),
                                m.arrival_seconds(), now))) {

@@ -69,10 +69,12 @@ class Log {
                                          std::forward<Rest>(rest)...));
   }
 
+  // As the others, with a severity known at run time only; never exits.
+  void write(Severity severity, std::string_view text) const;
+
   const std::string& tag() const { return tag_; }
 
  private:
-  void write(Severity severity, std::string_view text) const;
   std::string tag_;
 };
 

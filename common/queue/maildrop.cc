@@ -24,7 +24,7 @@ std::int64_t now_in_microseconds() {
 
 }  // namespace
 
-Result<std::string> write_maildrop(Spool& spool, Envelope envelope,
+Result<std::string> write_maildrop(Spool& spool, Envelope& envelope,
                                    const ContentSource& next) {
   if (envelope.arrival == 0) envelope.arrival = now_in_microseconds();
   Result<std::unique_ptr<Draft>> draft =

@@ -5,8 +5,8 @@
 // preamble, the content as the user gave it, an envelope whose addresses are not
 // rewritten yet. What is known of the submitter is the owner of the file, not
 // what it says. Attributes that count: "full_name". An envelope's arrival,
-// envid, ret, body, flags (smtputf8_requested), and its recipients' orcpt and
-// notify count as well.
+// envid, ret, body, context, flags (smtputf8_requested, report_deliveries,
+// verify_only), and its recipients' orcpt and notify count as well.
 #pragma once
 
 #include <sys/types.h>
@@ -24,9 +24,10 @@ namespace postern::queue {
 using ContentSource = std::function<Result<std::string>()>;
 
 // For postdrop, under the user's id with the group that may write to maildrop.
+// The envelope is read after the content: `next` may still add to it.
 // On stable storage when it returns; gives the id of the file. On trouble
 // nothing is left behind.
-Result<std::string> write_maildrop(Spool& spool, Envelope envelope,
+Result<std::string> write_maildrop(Spool& spool, Envelope& envelope,
                                    const ContentSource& next);
 
 struct Submission {

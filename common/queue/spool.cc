@@ -23,6 +23,8 @@ namespace {
 constexpr std::array<std::string_view, 6> box_names = {
     "maildrop", "incoming", "active", "deferred", "hold", "corrupt"};
 
+constexpr mode_t expire_bit = S_IXUSR;
+
 // A message up to this size reaches the file in one write.
 constexpr std::size_t gather_limit = 128 * 1024;
 
@@ -288,7 +290,8 @@ Spool::Opened Spool::open(Box box, const std::string& id, bool verify) {
                 std::move(*fd),
                 *layout,
                 std::move(*envelope),
-                static_cast<std::int64_t>(info.st_mtim.tv_sec)};
+                static_cast<std::int64_t>(info.st_mtim.tv_sec),
+                (info.st_mode & expire_bit) != 0};
   if (verify && !content_intact(stored)) {
     out.why = Unreadable::damaged;
     out.text = "damaged content";
@@ -363,6 +366,24 @@ Status Spool::set_next_attempt(Box box, const std::string& id,
   if (::utimensat(AT_FDCWD, file.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
     return os::system_trouble("set the time of " + file, errno);
   return {};
+}
+
+Status Spool::force_expire(Box box, const std::string& id) {
+  const std::string file = path(box, id);
+  const Result<Fd> fd =
+      os::open_file(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) return fd.trouble();
+  struct stat info;
+  if (::fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode) ||
+      ::fchmod(fd->get(), (info.st_mode & 0777) | expire_bit) != 0)
+    return os::system_trouble("set the mode of " + file, errno);
+  return {};
+}
+
+bool Spool::force_expired(Box box, const std::string& id) const {
+  struct stat info;
+  return ::lstat(path(box, id).c_str(), &info) == 0 &&
+         S_ISREG(info.st_mode) && (info.st_mode & expire_bit) != 0;
 }
 
 std::optional<std::int64_t> Spool::modified(Box box, const std::string& id) {

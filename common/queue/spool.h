@@ -26,6 +26,9 @@
 namespace postern::queue {
 
 enum class Box { maildrop, incoming, active, deferred, hold, corrupt };
+// Those whose messages wait for something; the order is that of their way.
+inline constexpr Box mail_boxes[] = {Box::maildrop, Box::incoming, Box::active,
+                                     Box::deferred, Box::hold};
 std::string_view name_of(Box box);
 std::optional<Box> box_from(std::string_view name);
 
@@ -95,6 +98,9 @@ struct Stored {
   Layout layout;
   Envelope envelope;
   std::int64_t modified = 0;  // seconds: next attempt
+  // To be returned after its next attempt, however young it is (postsuper -e);
+  // kept in the file's mode: its owner may "execute" it.
+  bool force_expired = false;
 };
 
 // Why a file could not be opened as a message.
@@ -139,6 +145,9 @@ class Spool {
   // When it is to be tried next: seconds since 1970, kept as the file's
   // modification time.
   Status set_next_attempt(Box box, const std::string& id, std::int64_t when);
+
+  Status force_expire(Box box, const std::string& id);
+  bool force_expired(Box box, const std::string& id) const;
 
   // Calls back for every file name in a box, in directory order; names that
   // are no queue ids included. Stops when the callback says false. Trouble:

@@ -1,6 +1,8 @@
 #include "common/service/tool.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +22,17 @@ constexpr const char* default_directory = "/etc/postern";
 bool borrowed_rights() {
   if (getuid() == 0 && geteuid() == 0) return false;
   return getuid() != geteuid() || getgid() != getegid();
+}
+
+// A regular file that is there already: making it, and writing to terminals
+// and pipes, is for the suite.
+Fd open_own_log(const std::string& path) {
+  Result<Fd> file =
+      os::open_file(path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK);
+  struct stat facts;
+  if (!file || ::fstat(file->get(), &facts) != 0 || !S_ISREG(facts.st_mode))
+    return Fd();
+  return std::move(*file);
 }
 
 }  // namespace
@@ -60,7 +73,12 @@ config::Config Tool::load_and_log() const {
   log::Destination destination;
   destination.facility = config.get<"syslog_facility">();
   destination.standard_error = true;
-  if (!config.get<"maillog_file">().empty())
+  const std::string file = config.get<"maillog_file">();
+  if (!file.empty() && getuid() == 0) {
+    static const Fd own = open_own_log(file);
+    destination.file = own.get();
+  }
+  if (!file.empty() && destination.file < 0)
     destination.postlog_socket = config.get<"queue_directory">() + "/public/" +
                                  config.get<"postlog_service_name">();
   log::set_destination(std::move(destination));
@@ -75,20 +93,27 @@ void Tool::say(std::string_view severity, std::string_view text) const {
   std::fputs(line.c_str(), stderr);
 }
 
+void Tool::info(std::string_view text) const {
+  if (tag_.empty()) return say("", text);
+  log::Log(tag_).info(text);
+}
+
 void Tool::warning(std::string_view text) const {
   if (tag_.empty()) return say("warning: ", text);
   log::Log(tag_).warning(text);
 }
 
 void Tool::fatal(std::string_view text) const {
-  if (!tag_.empty()) log::Log(tag_).fatal(text);
-  say("fatal: ", text);
-  std::exit(1);
+  if (tag_.empty())
+    say("fatal: ", text);
+  else
+    log::Log(tag_).write(log::Severity::fatal, text);
+  std::exit(failure_);
 }
 
 void Tool::usage(std::string_view text) const {
   say("", text);
-  std::exit(1);
+  std::exit(failure_);
 }
 
 }  // namespace postern

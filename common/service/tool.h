@@ -31,16 +31,23 @@ class Tool {
   }
   const std::string& directory() const { return directory_; }
 
+  // The status that fatal() and usage() exit with, instead of 1: mailers have
+  // theirs (sysexits.h).
+  void fail_with(int status) { failure_ = status; }
+
   // Reads main.conf; fatal when it cannot be read. Tells its warnings.
   config::Config load() const;
   // As load, and the tool's messages go to the mail log too from here on:
-  // what maillog_file, syslog_facility and syslog_name say.
+  // what maillog_file, syslog_facility and syslog_name say. Root writes to the
+  // file itself, whether postlogd runs or not.
   config::Config load_and_log() const;
 
   // On standard error, and in the mail log after load_and_log().
   void warning(std::string_view text) const;
   [[noreturn]] void fatal(std::string_view text) const;
-  // "NAME: TEXT", without a severity, then exit status 1: wrong usage.
+  // An event, without a severity.
+  void info(std::string_view text) const;
+  // "NAME: TEXT", without a severity, then exit: wrong usage.
   [[noreturn]] void usage(std::string_view text) const;
 
  private:
@@ -49,6 +56,7 @@ class Tool {
 
   std::string name_;
   std::string directory_;
+  int failure_ = 1;
   mutable std::string tag_;  // "postern/postqueue" once the mail log is used
 };
 

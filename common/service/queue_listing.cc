@@ -1,0 +1,53 @@
+#include "common/service/queue_listing.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "common/base/text.h"
+#include "common/mail/address.h"
+
+namespace postern {
+namespace {
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : printable_utf8(text)) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+}  // namespace
+
+std::string listing_line(const queue::Stored& message,
+                         const queue::Results& results) {
+  const queue::Envelope& e = message.envelope;
+  std::vector<std::string_view> reasons(e.recipients.size());
+  for (const queue::Attempt& a : results.attempts)
+    if (a.index >= 0 && a.index < static_cast<std::int64_t>(reasons.size()))
+      reasons[static_cast<std::size_t>(a.index)] = a.text;
+  std::string out = fmt::format(
+      "{{\"queue_name\": {}, \"queue_id\": {}, \"arrival_time\": {}, "
+      "\"message_size\": {}, \"forced_expire\": {}, \"sender\": {}, "
+      "\"recipients\": [",
+      quoted(queue::name_of(message.box)), quoted(message.id),
+      e.arrival / 1000000, message.layout.content_size, message.force_expired,
+      quoted(e.sender.empty() ? "MAILER-DAEMON"
+                              : mail::quote_local_822(e.sender)));
+  bool first = true;
+  for (std::size_t i = 0; i < e.recipients.size(); ++i) {
+    const queue::Recipient& r = e.recipients[i];
+    if (r.done) continue;
+    if (!first) out += ", ";
+    first = false;
+    out += "{\"address\": " + quoted(mail::quote_local_822(r.address));
+    if (!reasons[i].empty())
+      out += ", \"delay_reason\": " + quoted(reasons[i]);
+    out += "}";
+  }
+  return out + "]}\n";
+}
+
+}  // namespace postern
