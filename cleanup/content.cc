@@ -20,7 +20,8 @@ Task<Status> ContentPass::feed(std::string bytes) {
     if (!done) co_return std::move(done);
   }
   pending_.erase(0, at);
-  if (!in_body_ && (skipping_ || pending_.size() > settings_.header_size_limit)) {
+  if (!in_body_ &&
+      (skipping_ || pending_.size() > settings_.header_size_limit)) {
     Status done = co_await long_line();
     if (!done) co_return std::move(done);
   }
@@ -92,7 +93,8 @@ Status ContentPass::put(std::string_view bytes) {
   last_ = bytes.back();
   size_ += static_cast<std::int64_t>(bytes.size()) +
            std::count(bytes.begin(), bytes.end(), '\n');
-  if (settings_.message_size_limit > 0 && size_ > settings_.message_size_limit) {
+  if (settings_.message_size_limit > 0 &&
+      size_ > settings_.message_size_limit) {
     log_.warning("{}: queue file size limit exceeded", draft_.id());
     // What tools that read Postfix's log find after it.
     log_.warning("mail_stream_cleanup: close error");

@@ -10,7 +10,8 @@ namespace {
 
 // Flags that mean something after cleanup.
 constexpr std::int64_t lasting_flags =
-    ipc::internal_notice | ipc::smtputf8_requested;
+    ipc::internal_notice | ipc::smtputf8_requested |
+    ipc::report_deliveries | ipc::verify_only;
 
 std::string synthetic_orcpt(const std::string& address) {
   const std::string type = all_ascii(address) ? "rfc822;" : "utf-8;";

@@ -1,7 +1,5 @@
 #include "cleanup/pickup.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <ctime>
 #include <utility>
@@ -10,7 +8,7 @@
 #include "common/mail/address.h"
 #include "common/mail/received.h"
 #include "common/os/files.h"
-#include "common/queue/queue_id.h"
+#include "common/service/delivery_log.h"
 
 namespace postern::cleanup {
 namespace {
@@ -20,6 +18,9 @@ constexpr std::size_t at_a_time = 20;
 constexpr std::size_t piece = 65536;
 // An unfinished file older than this is what a dead postdrop left.
 constexpr std::int64_t abandoned_after = 3600;
+// What a submitter may ask for.
+constexpr std::int64_t submitted_flags =
+    ipc::smtputf8_requested | ipc::report_deliveries | ipc::verify_only;
 constexpr std::int64_t all_notify = ipc::notify_never | ipc::notify_success |
                                     ipc::notify_failure | ipc::notify_delay;
 
@@ -155,8 +156,7 @@ ipc::MessageBegin Pickup::begin_of(const queue::Submission& file) const {
                       ? now
                       : envelope.arrival;
   begin.sender = envelope.sender;
-  begin.flags =
-      options_.flags | (envelope.flags & ipc::smtputf8_requested);
+  begin.flags = options_.flags | (envelope.flags & submitted_flags);
   begin.context = "local";
   begin.body = envelope.body;
   begin.envid = envelope.envid;
@@ -260,13 +260,18 @@ Task<bool> Pickup::bounce(queue::Submission* file,
     to.action = "failed";
     to.status = trouble.status();
     to.text = text;
-    const double delay =
-        static_cast<double>(wall_clock() - envelope.arrival) / 1e6;
-    means_.log.info(
-        "{}: to=<{}>, relay=none, delay={:.2g}, delays={:.2g}/0/0/0, dsn={}, "
-        "status=bounced ({})",
-        verdict.queue_id, mail::quote_local_822(from.address), delay, delay,
-        to.status, text);
+    DeliveryEvent event;
+    event.queue_id = verdict.queue_id;
+    event.recipient = from.address;
+    event.original = from.original;
+    event.relay = "none";
+    event.times.arrival = envelope.arrival;
+    event.times.activated = event.times.started = event.times.done =
+        wall_clock();
+    event.dsn = to.status;
+    event.status = "bounced";
+    event.text = text;
+    log_delivery(means_.log, event);
     request.recipients.push_back(std::move(to));
   }
   request.envelope = queue::encode_envelope(envelope);

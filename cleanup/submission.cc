@@ -1,9 +1,8 @@
 #include "cleanup/submission.h"
 
-#include <chrono>
 #include <utility>
 
-#include "common/os/files.h"
+#include "common/service/delivery_log.h"
 
 namespace postern::cleanup {
 namespace {
@@ -33,12 +32,6 @@ bool has_room(const Settings& settings, const queue::Spool& spool) {
 }
 
 }  // namespace
-
-std::int64_t wall_clock() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 Result<std::unique_ptr<Submission>> Submission::create(
     const Means& means, ipc::MessageBegin begin) {

@@ -83,7 +83,4 @@ class Submission {
   std::int64_t received_ = 0;
 };
 
-// Microseconds since 1970.
-std::int64_t wall_clock();
-
 }  // namespace postern::cleanup
