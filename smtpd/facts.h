@@ -1,0 +1,49 @@
+// What is known about a session at this moment: what restrictions judge and
+// log lines tell. The session keeps it up to date.
+// Next: access.h, which reads it; session.h, which writes it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "smtpd/client.h"
+
+namespace postern::smtpd {
+
+// Classes of trouble that notify_classes names, as bits.
+enum class Fault : unsigned {
+  none = 0,
+  policy = 1,
+  protocol = 2,
+  bounce = 4,
+  software = 8,
+  resource = 16,
+  data = 32,
+};
+
+struct Facts {
+  Client client;
+  std::string service;  // name of the row, for warnings
+  // The name given with HELO or EHLO, made harmless.
+  std::optional<std::string> helo;
+  std::string protocol = "SMTP";  // or ESMTP
+  // Internal forms. The recipient is the one that is being judged, else the
+  // first accepted one.
+  std::optional<std::string> sender;
+  std::optional<std::string> recipient;
+  std::int64_t recipients = 0;  // accepted in this transaction
+  // The command that is being judged: "RCPT", "END-OF-MESSAGE".
+  std::string where = "CONNECT";
+  std::string queue_id;  // "" before the first accepted recipient
+  bool improper_pipelining = false;
+  unsigned faults = 0;  // of the session so far
+
+  void note(Fault fault) { faults |= static_cast<unsigned>(fault); }
+};
+
+// "QID: reject: RCPT from name[addr]: TEXT; from=<> to=<> proto= helo=<>".
+std::string event_line(const Facts& facts, std::string_view what,
+                       std::string_view text);
+
+}  // namespace postern::smtpd
