@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -55,17 +56,16 @@ struct Settings {
   // Opens the tables that live in memory. Before the process is locked.
   void open_tables();
 
-  std::string myhostname, mail_name, banner, command_filter, noop_commands;
+  std::string myhostname, mail_name, banner, command_filter;
   std::string cleanup_service, content_filter, double_bounce_sender,
       error_notice_recipient, bounce_notice_recipient, null_access_key,
-      reject_footer, reject_footer_maps, expansion_filter, discard_maps,
-      command_maps_title;
+      reject_footer, reject_footer_maps, expansion_filter, discard_maps;
   Millis timeout{}, error_sleep{};
   bool per_request_deadline, delay_reject, delay_open, helo_required,
-      disable_vrfy, smtputf8, strict_envelopes, numeric_domain, soft_bounce,
+      disable_vrfy, smtputf8, strict_smtputf8, strict_envelopes, numeric_domain, soft_bounce,
       client_port_logging, peername_lookup, forbid_unauth_pipelining,
       reject_unlisted_recipient, reject_unlisted_sender, relay_first,
-      allow_untrusted_routing, proxy_configured;
+      allow_untrusted_routing;
   std::int64_t min_data_rate, line_limit, message_size_limit, recipient_limit,
       recipient_overshoot, junk_limit, soft_limit, hard_limit,
       history_threshold;
@@ -79,6 +79,9 @@ struct Settings {
   int reject_code, defer_code, invalid_hostname_code, non_fqdn_code,
       multi_recipient_code, plaintext_code, relay_code, map_reject_code,
       map_defer_code;
+
+  // unknown_local_recipient_reject_code and its sisters, by name.
+  std::map<std::string, int, std::less<>> unlisted_codes;
 
   RestrictionSet restrictions;
   std::vector<std::string> own_addresses;

@@ -1,0 +1,283 @@
+// The stages and the walk through a list. The checks that ask others are in
+// access_checks.cc, tables in access_tables.cc.
+#include "smtpd/access.h"
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "smtpd/replies.h"
+
+namespace postern::smtpd {
+namespace {
+
+// Restriction classes and table results nest; one that names itself must end.
+constexpr int deepest = 20;
+
+}  // namespace
+
+void Access::reset_transaction() {
+  kept_if_permit_[2].reset();
+  effects_ = {};
+}
+
+void Access::start() {
+  warn_only_ = false;
+  if_permit_.reset();
+  if_reject_.reset();
+  reply_.clear();
+}
+
+Refusal Access::result(Outcome outcome) {
+  if (outcome != Outcome::refuse) return std::nullopt;
+  return std::move(reply_);
+}
+
+Task<Refusal> Access::client() {
+  start();
+  const RestrictionList* list = &settings_->restrictions.client;
+  Subject subject{facts_.client.shown(), "Client host",
+                  Check::check_client_access};
+  const Outcome outcome = co_await walk(list, subject, false, 0);
+  kept_if_permit_[0] = if_permit_;
+  co_return result(outcome);
+}
+
+Task<Refusal> Access::helo() {
+  start();
+  const RestrictionList* list = &settings_->restrictions.helo;
+  if (!facts_.helo) co_return std::nullopt;
+  Subject subject{*facts_.helo, "Helo command", Check::check_helo_access};
+  const Outcome outcome = co_await walk(list, subject, false, 0);
+  kept_if_permit_[1] = if_permit_;
+  co_return result(outcome);
+}
+
+Task<Refusal> Access::sender() {
+  start();
+  unlisted_sender_judged_ = false;
+  const RestrictionList* list = &settings_->restrictions.sender;
+  Subject subject{*facts_.sender, "Sender address", Check::check_sender_access};
+  Outcome outcome = co_await walk(list, subject, false, 0);
+  if (outcome != Outcome::refuse && settings_->reject_unlisted_sender &&
+      !unlisted_sender_judged_) {
+    outcome = co_await listed(*facts_.sender, true);
+  }
+  kept_if_permit_[2] = if_permit_;
+  co_return result(outcome);
+}
+
+Task<Refusal> Access::recipient() {
+  // RFC 5321 section 4.5.1: postmaster is always taken.
+  if (equal_nocase(*facts_.recipient, "postmaster")) co_return std::nullopt;
+  if (settings_->delay_reject) {
+    Refusal refused = co_await client();
+    if (refused) co_return refused;
+    refused = co_await helo();
+    if (refused) co_return refused;
+    if (facts_.sender) {
+      refused = co_await sender();
+      if (refused) co_return refused;
+    }
+  }
+  start();
+  unlisted_recipient_judged_ = false;
+  for (const std::optional<Deferral>& kept : kept_if_permit_)
+    if (!if_permit_) if_permit_ = kept;
+  const RestrictionSet& set = settings_->restrictions;
+  const bool relay_first = settings_->relay_first;
+  const RestrictionList* first = relay_first ? &set.relay : &set.recipient;
+  const RestrictionList* second = relay_first ? &set.recipient : &set.relay;
+  Subject subject{*facts_.recipient, "Recipient address",
+                  Check::check_recipient_access};
+  Outcome outcome = co_await walk(first, subject, false, 0);
+  if (outcome != Outcome::refuse) {
+    outcome = co_await walk(second, subject, false, 0);
+  }
+  outcome = co_await finish_recipient(outcome);
+  co_return result(outcome);
+}
+
+Task<Access::Outcome> Access::finish_recipient(Outcome outcome) {
+  if (outcome == Outcome::refuse) co_return outcome;
+  if (if_permit_)
+    co_return refuse(if_permit_->fault, if_permit_->code, if_permit_->status,
+                     if_permit_->text);
+  if (!settings_->reject_unlisted_recipient || unlisted_recipient_judged_)
+    co_return outcome;
+  co_return co_await listed(*facts_.recipient, false);
+}
+
+Task<Refusal> Access::data() {
+  start();
+  const RestrictionList* list = &settings_->restrictions.data;
+  Subject subject{"DATA", "Data command", Check::check_recipient_access};
+  // What concerns all recipients alike is not said of one of them.
+  std::optional<std::string> first = facts_.recipient;
+  if (facts_.recipients > 1) facts_.recipient.reset();
+  Outcome outcome = co_await walk(list, subject, false, 0);
+  if (outcome != Outcome::refuse && if_permit_)
+    outcome = refuse(if_permit_->fault, if_permit_->code, if_permit_->status,
+                     if_permit_->text);
+  facts_.recipient = std::move(first);
+  co_return result(outcome);
+}
+
+Task<Refusal> Access::end_of_data() {
+  start();
+  const RestrictionList* list = &settings_->restrictions.end_of_data;
+  Subject subject{"END-OF-MESSAGE", "End-of-data",
+                  Check::check_recipient_access};
+  std::optional<std::string> first = facts_.recipient;
+  if (facts_.recipients > 1) facts_.recipient.reset();
+  Outcome outcome = co_await walk(list, subject, false, 0);
+  if (outcome != Outcome::refuse && if_permit_)
+    outcome = refuse(if_permit_->fault, if_permit_->code, if_permit_->status,
+                     if_permit_->text);
+  facts_.recipient = std::move(first);
+  co_return result(outcome);
+}
+
+Task<Refusal> Access::etrn(std::string domain) {
+  if (settings_->delay_reject) {
+    Refusal refused = co_await client();
+    if (refused) co_return refused;
+    refused = co_await helo();
+    if (refused) co_return refused;
+  }
+  start();
+  const RestrictionList* list = &settings_->restrictions.etrn;
+  Subject subject{std::move(domain), "Etrn command", Check::check_etrn_access};
+  Outcome outcome = co_await walk(list, subject, false, 0);
+  if (outcome != Outcome::refuse && if_permit_)
+    outcome = refuse(if_permit_->fault, if_permit_->code, if_permit_->status,
+                     if_permit_->text);
+  co_return result(outcome);
+}
+
+Refusal Access::size(std::int64_t declared) {
+  start();
+  const std::int64_t limit = settings_->message_size_limit;
+  if (limit == 0 || declared <= limit) return std::nullopt;
+  return result(refuse(Fault::policy, 552, "5.3.4",
+                       "Message size exceeds fixed limit"));
+}
+
+Task<Access::Outcome> Access::walk(const RestrictionList* list,
+                                   Subject subject, bool warn_only,
+                                   int depth) {
+  if (depth > deepest) {
+    log_.warning("restriction lists nest too deeply at {}", subject.kind);
+    co_return misconfigured();
+  }
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const Restriction* one = &(*list)[i];
+    warn_only_ = warn_only || one->warn_only;
+    const Outcome outcome = co_await apply(one, subject, depth);
+    if (outcome != Outcome::go_on) co_return outcome;
+  }
+  warn_only_ = false;
+  co_return Outcome::go_on;
+}
+
+// Only here is decided who answers for a restriction.
+Task<Access::Outcome> Access::apply(const Restriction* restriction,
+                                    Subject subject, int depth) {
+  const Check check = restriction->check;
+  switch (check) {
+    case Check::permit_mynetworks: {
+      const bool inside = co_await in_list(&settings_->mynetworks);
+      co_return inside ? Outcome::permit : Outcome::go_on;
+    }
+    case Check::permit_auth_destination:
+    case Check::reject_unauth_destination:
+    case Check::defer_unauth_destination:
+      co_return co_await destination(check, std::move(subject.name));
+    case Check::reject_unlisted_sender:
+      if (!facts_.sender) co_return Outcome::go_on;
+      co_return co_await listed(*facts_.sender, true);
+    case Check::reject_unlisted_recipient:
+      if (!facts_.recipient) co_return Outcome::go_on;
+      co_return co_await listed(*facts_.recipient, false);
+    case Check::defer_if_permit:
+    case Check::defer_if_reject: {
+      const bool permit = check == Check::defer_if_permit;
+      std::optional<Deferral>& slot = permit ? if_permit_ : if_reject_;
+      if (!slot)
+        slot = Deferral{Fault::policy, 450, "4.7.0",
+                        fmt::format("<{}>: {} rejected: {} requested",
+                                    subject.name, subject.kind,
+                                    restriction->name)};
+      co_return Outcome::go_on;
+    }
+    case Check::sleep: {
+      const std::int64_t seconds =
+          parse_number(restriction->argument).value_or(0);
+      co_await pause(Seconds(seconds));
+      co_return Outcome::go_on;
+    }
+    case Check::restriction_class: {
+      const auto found =
+          settings_->restrictions.classes.find(restriction->name);
+      const RestrictionList* list = &found->second;
+      const bool warn_only = warn_only_;
+      co_return co_await walk(list, std::move(subject), warn_only, depth + 1);
+    }
+    case Check::check_client_access:
+    case Check::check_reverse_client_hostname_access:
+    case Check::check_helo_access:
+    case Check::check_sender_access:
+    case Check::check_recipient_access:
+    case Check::check_etrn_access:
+    case Check::table:
+      co_return co_await table(restriction, std::move(subject), depth);
+    case Check::unknown:
+      log_.warning("unknown smtpd restriction: \"{}\"", restriction->name);
+      co_return misconfigured();
+    case Check::no_argument:
+      log_.warning("restriction {} requires an argument", restriction->name);
+      co_return misconfigured();
+    case Check::not_built:
+      log_.warning("restriction {} is not available in this version",
+                   restriction->name);
+      co_return misconfigured();
+    default:
+      co_return settle(judge(*restriction, subject));
+  }
+}
+
+Access::Outcome Access::settle(const Judged& judged) {
+  switch (judged.what) {
+    case Judged::What::nothing: return Outcome::go_on;
+    case Judged::What::permit: return Outcome::permit;
+    case Judged::What::refuse: break;
+  }
+  return refuse(judged.fault, judged.code, judged.status, judged.text);
+}
+
+Access::Outcome Access::misconfigured() {
+  return refuse(Fault::software, 451, "4.3.5", "Server configuration error");
+}
+
+// A reply of class 5 gives way to a deferral that an earlier trouble asked
+// for; with warn_if_reject nothing but a log line comes of it, unless the
+// trouble is our own.
+Access::Outcome Access::refuse(Fault fault, int code, std::string status,
+                               std::string text) {
+  const bool ours = fault == Fault::software || fault == Fault::resource ||
+                    fault == Fault::data;
+  const bool warn = warn_only_ && !ours;
+  facts_.note(fault);
+  if (!warn && if_reject_ && code / 100 == 5) {
+    const Deferral kept = *std::exchange(if_reject_, std::nullopt);
+    warn_only_ = false;
+    return refuse(kept.fault, kept.code, kept.status, kept.text);
+  }
+  std::string line = refusal(code, status, text, settings_->soft_bounce);
+  log_.info(std::string_view(
+      event_line(facts_, warn ? "reject_warning" : "reject", line)));
+  if (warn) return Outcome::go_on;
+  reply_ = std::move(line);
+  return Outcome::refuse;
+}
+
+}  // namespace postern::smtpd

@@ -1,0 +1,272 @@
+// access(5): tables whose values are decisions.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/base/text.h"
+#include "common/mail/status.h"
+#include "common/tables/address_find.h"
+#include "smtpd/access.h"
+
+namespace postern::smtpd {
+namespace {
+
+// "192.0.2.1", "192.0.2", "192.0", "192"; IPv6 at colons.
+std::vector<std::string> address_prefixes(const std::string& address) {
+  std::vector<std::string> keys{address};
+  const char dot = address.find(':') == std::string::npos ? '.' : ':';
+  std::string left = address;
+  for (std::size_t at = left.rfind(dot); at != std::string::npos;
+       at = left.rfind(dot)) {
+    left.resize(at);
+    if (!left.empty() && left.back() != dot) keys.push_back(left);
+  }
+  return keys;
+}
+
+ipc::TableFind question_of(const std::string& maps,
+                           const std::vector<tables::Candidate>& keys) {
+  ipc::TableFind question;
+  question.maps = maps;
+  question.partial_from = static_cast<std::int64_t>(keys.size());
+  for (const tables::Candidate& key : keys) {
+    if (key.partial)
+      question.partial_from =
+          std::min(question.partial_from,
+                   static_cast<std::int64_t>(question.keys.size()));
+    question.keys.push_back(key.key);
+  }
+  return question;
+}
+
+ipc::TableFind domain_question(const std::string& maps,
+                               const std::string& domain, bool parents) {
+  return question_of(maps, tables::domain_keys(domain, parents));
+}
+
+}  // namespace
+
+// What a table is asked, in order; the first answer counts.
+std::vector<ipc::TableFind> Access::questions(const Restriction& restriction,
+                                              const Subject& subject) const {
+  const bool parents = settings_->parents_in_client_access;
+  const std::string& maps = restriction.argument;
+  const Check check = restriction.check == Check::table ? subject.table_check
+                                                        : restriction.check;
+  std::vector<ipc::TableFind> out;
+  const auto address = [&](const std::optional<std::string>& given) {
+    if (!given) return;
+    mail::ExtensionRules rules;
+    rules.delimiters = settings_->delimiters;
+    if (given->empty())
+      out.push_back({maps, {settings_->null_access_key}, 1});
+    else
+      out.push_back(
+          question_of(maps, tables::access_keys(*given, rules, parents)));
+  };
+  switch (check) {
+    case Check::check_client_access:
+    case Check::check_reverse_client_hostname_access: {
+      const bool reverse = check != Check::check_client_access;
+      out.push_back(domain_question(
+          maps, reverse ? facts_.client.reverse_name : facts_.client.name,
+          parents));
+      if (!reverse)
+        out.push_back({maps, address_prefixes(facts_.client.address), 1});
+      break;
+    }
+    case Check::check_helo_access:
+      if (facts_.helo)
+        out.push_back(domain_question(maps, *facts_.helo, parents));
+      break;
+    case Check::check_sender_access: address(facts_.sender); break;
+    case Check::check_recipient_access: address(facts_.recipient); break;
+    case Check::check_etrn_access:
+      out.push_back(domain_question(maps, subject.name, parents));
+      break;
+    default: break;
+  }
+  return out;
+}
+
+// Who the result speaks of: check_sender_access in the recipient list still
+// rejects the sender.
+Access::Subject Access::judged_subject(Check check,
+                                       const Subject& subject) const {
+  switch (check) {
+    case Check::check_client_access:
+      return {facts_.client.shown(), "Client host", subject.table_check};
+    case Check::check_reverse_client_hostname_access:
+      return {facts_.client.reverse_name, "Unverified Client host",
+              subject.table_check};
+    case Check::check_helo_access:
+      return {facts_.helo.value_or(""), "Helo command", subject.table_check};
+    case Check::check_sender_access:
+      return {facts_.sender.value_or(""), "Sender address",
+              subject.table_check};
+    case Check::check_recipient_access:
+      return {facts_.recipient.value_or(""), "Recipient address",
+              subject.table_check};
+    default: return subject;
+  }
+}
+
+Task<Access::Outcome> Access::table(const Restriction* restriction,
+                                    Subject subject, int depth) {
+  std::vector<ipc::TableFind> asked = questions(*restriction, subject);
+  Subject judged = judged_subject(restriction->check, subject);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    Result<ipc::TableAnswer> answer =
+        co_await surroundings_.find(std::move(asked[i]));
+    if (!answer || answer->trouble.present) {
+      log_.warning("{}: table lookup problem: {}", restriction->argument,
+                   answer ? answer->trouble.text : answer.trouble().text);
+      co_return refuse(Fault::data, 451, "4.3.5",
+                       fmt::format("<{}>: {} rejected: Server configuration "
+                                   "error", judged.name, judged.kind));
+    }
+    if (!answer->found) continue;
+    co_return co_await act(std::move(answer->value), restriction->argument,
+                           std::move(judged), depth);
+  }
+  co_return Outcome::go_on;
+}
+
+Task<Access::Outcome> Access::act(std::string value, std::string table,
+                                  Subject subject, int depth) {
+  const std::string_view trimmed = trim(value);
+  const std::size_t space = trimmed.find_first_of(" \t");
+  const std::string word = to_upper(trimmed.substr(0, space));
+  const std::string text(space == std::string_view::npos
+                             ? std::string_view{}
+                             : trim(trimmed.substr(space)));
+  const std::optional<Outcome> at_once =
+      act_at_once(word, text, subject, table);
+  if (at_once) co_return *at_once;
+  // Anything else is a list of restrictions.
+  std::vector<std::string> classes;
+  for (const auto& [name, list] : settings_->restrictions.classes)
+    classes.push_back(name);
+  const RestrictionList list = parse_restrictions(value, classes);
+  const bool warn_only = warn_only_;
+  co_return co_await walk(&list, std::move(subject), warn_only, depth + 1);
+}
+
+Access::Outcome Access::refuse_by_table(int code, const char* status,
+                                        const std::string& text,
+                                        const Subject& subject) {
+  const mail::StatusText parts = mail::split_status(text, status);
+  return refuse(Fault::policy, code, parts.status,
+                fmt::format("<{}>: {} rejected: {}", subject.name,
+                            subject.kind,
+                            parts.text.empty() ? "Access denied"
+                                               : parts.text));
+}
+
+void Access::defer_by_table(std::optional<Deferral>& slot,
+                            const std::string& text, const Subject& subject) {
+  if (slot) return;
+  const mail::StatusText parts = mail::split_status(text, "4.7.1");
+  slot = Deferral{
+      Fault::policy, settings_->map_defer_code, parts.status,
+      fmt::format("<{}>: {} rejected: {}", subject.name, subject.kind,
+                  parts.text.empty() ? "Service unavailable" : parts.text)};
+}
+
+void Access::tell(const char* what, const std::string& text,
+                  const Subject& subject) const {
+  log_.info(std::string_view(
+      event_line(facts_, what,
+                 fmt::format("<{}>: {} {}", subject.name, subject.kind,
+                             text))));
+}
+
+// The verbs of access(5) that need nobody; nullopt: none of them.
+std::optional<Access::Outcome> Access::act_at_once(const std::string& verb,
+                                                   const std::string& text,
+                                                   const Subject& subject,
+                                                   const std::string& table) {
+  const auto or_text = [&](const char* otherwise) {
+    return text.empty() ? std::string(otherwise) : text;
+  };
+  if (verb == "OK" || verb == "RELAY") return Outcome::permit;
+  if (verb == "DUNNO" || verb.empty()) return Outcome::go_on;
+  if (verb == "REJECT")
+    return refuse_by_table(settings_->map_reject_code, "5.7.1", text, subject);
+  if (verb == "DEFER")
+    return refuse_by_table(settings_->map_defer_code, "4.7.1", text, subject);
+  if (verb == "HANGUP") {
+    tell("hangup", or_text("triggers HANGUP"), subject);
+    return refuse(Fault::policy, 421, "4.7.0", "Error: closing connection");
+  }
+  if (verb == "INFO" || verb == "WARN") {
+    const std::string plain = "triggers " + verb;
+    tell(verb == "INFO" ? "info" : "warn", or_text(plain.c_str()), subject);
+    return Outcome::go_on;
+  }
+  if (verb == "DEFER_IF_PERMIT") {
+    defer_by_table(if_permit_, text, subject);
+    return Outcome::go_on;
+  }
+  if (verb == "DEFER_IF_REJECT") {
+    defer_by_table(if_reject_, text, subject);
+    return Outcome::go_on;
+  }
+  return act_on_message(verb, text, subject, table);
+}
+
+// Those that change what becomes of the message.
+std::optional<Access::Outcome> Access::act_on_message(
+    const std::string& verb, const std::string& text, const Subject& subject,
+    const std::string& table) {
+  const bool number = verb.size() >= 3 &&
+                      verb.find_first_not_of("0123456789") == std::string::npos;
+  if (number && (verb.size() != 3 || text.empty() ||
+                 (verb[0] != '4' && verb[0] != '5')))
+    return Outcome::permit;
+  if (number) {
+    const int code = (verb[0] - '0') * 100 + (verb[1] - '0') * 10 + verb[2] - '0';
+    return refuse_by_table(code, verb[0] == '4' ? "4.7.1" : "5.7.1", text,
+                           subject);
+  }
+  if (verb == "HOLD") {
+    tell("hold", text.empty() ? "triggers HOLD action" : text, subject);
+    effects_.flags |= ipc::hold_message;
+    return Outcome::go_on;
+  }
+  if (verb == "DISCARD") {
+    tell("discard", text.empty() ? "triggers DISCARD action" : text, subject);
+    effects_.flags |= ipc::discard_message;
+    return Outcome::permit;
+  }
+  if (verb == "FILTER" || verb == "REDIRECT") {
+    const bool filter = verb == "FILTER";
+    if (text.find(filter ? ':' : '@') == std::string::npos) {
+      log_.warning("access table {}: {} \"{}\" requires {}", table, verb, text,
+                   filter ? "transport:destination" : "user@domain");
+      return misconfigured();
+    }
+    tell(filter ? "filter" : "redirect", "triggers " + verb + " " + text,
+         subject);
+    (filter ? effects_.filter : effects_.redirect) = text;
+    return Outcome::go_on;
+  }
+  if (verb == "PREPEND") {
+    if (text.find(':') == std::string::npos) {
+      log_.warning("access table {}: PREPEND requires a header: \"{}\"", table,
+                   text);
+      return Outcome::go_on;
+    }
+    tell("prepend", "triggers PREPEND", subject);
+    effects_.prepend.push_back(text);
+    return Outcome::go_on;
+  }
+  if (verb == "BCC" || verb == "DELAY") {
+    log_.warning("access table {}: {} is not available in this version", table,
+                 verb);
+    return Outcome::go_on;
+  }
+  return std::nullopt;
+}
+
+}  // namespace postern::smtpd

@@ -1,0 +1,165 @@
+// MAIL (RFC 5321 section 4.1.1.2) and its parameters.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <limits>
+
+#include "common/base/text.h"
+#include "common/mail/path.h"
+#include "smtpd/session.h"
+
+namespace postern::smtpd {
+namespace {
+
+std::int64_t now_in_microseconds() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+std::optional<std::string> Session::parse_address(const std::string& path,
+                                                  bool strict,
+                                                  bool allow_empty) const {
+  mail::PathRules rules;
+  rules.strict = strict;
+  rules.allow_empty = allow_empty;
+  rules.numeric_domain = settings_->numeric_domain;
+  return mail::parse_path(path, rules);
+}
+
+// An event of this client beyond its limit: the reply.
+Task<Refusal> Session::over_rate(std::string event, std::int64_t limit,
+                                 const char* what, const char* words) {
+  if (!limits_apply_ || limit == 0) co_return std::nullopt;
+  Result<ipc::AnvilAnswer> seen =
+      co_await surroundings_.count(std::move(event), anvil_key());
+  if (!seen || seen->rate <= limit) co_return std::nullopt;
+  facts_.note(Fault::policy);
+  log_.warning("{} rate limit exceeded: {} from {} for service {}", what,
+               seen->rate, facts_.client.shown(), facts_.service);
+  co_return fmt::format("450 4.7.1 Error: {} from {}", words,
+                        facts_.client.address);
+}
+
+Task<bool> Session::mail(CommandLine line) {
+  if (settings_->helo_required && !facts_.helo) {
+    co_return co_await refuse(Fault::protocol,
+                              "503 5.5.1 Error: send HELO/EHLO first");
+  }
+  if (in_transaction()) {
+    co_return co_await refuse(Fault::protocol,
+                              "503 5.5.1 Error: nested MAIL command");
+  }
+  if (chunk_state_ != Chunks::none) {
+    co_return co_await refuse(Fault::protocol,
+                              "503 5.5.1 Error: MAIL after BDAT");
+  }
+  bool unclosed = false;
+  std::optional<mail::EnvelopeArguments> given =
+      mail::split_envelope_arguments(line.rest, "FROM", &unclosed);
+  if (!given && !unclosed) {
+    co_return co_await refuse(Fault::protocol,
+                              "501 5.5.4 Syntax: MAIL FROM:<address>");
+  }
+  Refusal refused = co_await over_rate("mail", settings_->message_rate_limit,
+                                       "Message delivery request",
+                                       "too much mail");
+  if (refused) {
+    co_await reply(std::move(*refused));
+    co_return false;
+  }
+  if (!given) {
+    co_return co_await refuse(Fault::protocol,
+                              "501 5.1.7 Bad sender address syntax");
+  }
+  auto transaction = std::make_unique<Transaction>();
+  for (const mail::Parameter& parameter : given->parameters) {
+    refused = mail_parameter(parameter, *transaction);
+    if (refused) {
+      co_return co_await refuse(Fault::protocol, std::move(*refused));
+    }
+  }
+  const std::optional<std::string> sender =
+      parse_address(given->path, settings_->strict_envelopes, true);
+  if (!sender) {
+    co_return co_await refuse(Fault::protocol,
+                              "501 5.1.7 Bad sender address syntax");
+  }
+  if (settings_->strict_smtputf8 && !transaction->smtputf8 &&
+      !all_ascii(*sender)) {
+    co_return co_await refuse(
+        Fault::protocol,
+        "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+  }
+  facts_.sender = *sender;
+  refused = co_await judge_sender(transaction->size_hint);
+  if (refused) {
+    reset_transaction();
+    co_await reply(std::move(*refused));
+    co_return false;
+  }
+  transaction->arrival = now_in_microseconds();
+  transaction_ = std::move(transaction);
+  if (!settings_->delay_open) {
+    refused = co_await open_submission();
+    if (refused) {
+      reset_transaction();
+      co_await reply(std::move(*refused));
+      co_return false;
+    }
+  }
+  co_await reply("250 2.1.0 Ok");
+  co_return true;
+}
+
+Task<Refusal> Session::judge_sender(std::int64_t size) {
+  if (!settings_->delay_reject) {
+    Refusal refused = co_await access_.sender();
+    if (refused) co_return refused;
+  }
+  co_return access_.size(size);
+}
+
+// One parameter: remembered, or the reply that refuses it.
+Refusal Session::mail_parameter(const mail::Parameter& parameter,
+                                Transaction& transaction) {
+  const std::string value = parameter.value.value_or("");
+  if (parameter.is("BODY")) {
+    const std::optional<mail::Body> body = mail::parse_body(value);
+    if (body) {
+      transaction.body =
+          *body == mail::Body::seven_bit ? "7BIT" : "8BITMIME";
+      return std::nullopt;
+    }
+  } else if (parameter.is("SIZE") && parameter.value) {
+    const std::optional<std::int64_t> size = mail::parse_size(value);
+    if (!size) return "501 5.5.4 Bad message size syntax";
+    if (*size == std::numeric_limits<std::int64_t>::max()) {
+      facts_.note(Fault::policy);
+      return "552 5.3.4 Message size exceeds file system imposed limit";
+    }
+    transaction.size_hint = *size;
+    return std::nullopt;
+  } else if (parameter.is("SMTPUTF8") && !parameter.value &&
+             settings_->smtputf8 && keeps(keyword_smtputf8)) {
+    transaction.smtputf8 = true;
+    return std::nullopt;
+  } else if (parameter.is("RET") && parameter.value) {
+    const std::optional<mail::Return> ret = mail::parse_ret(value);
+    if (!keeps(keyword_dsn) || !transaction.ret.empty() || !ret)
+      return "501 5.5.4 Bad RET parameter syntax";
+    transaction.ret = *ret == mail::Return::full ? "FULL" : "HDRS";
+    return std::nullopt;
+  } else if (parameter.is("ENVID") && parameter.value) {
+    const std::optional<std::string> envid = mail::parse_envid(value);
+    if (!keeps(keyword_dsn) || !transaction.envid.empty() || !envid)
+      return "501 5.5.4 Bad ENVID parameter syntax";
+    transaction.envid = *envid;
+    return std::nullopt;
+  }
+  return "555 5.5.4 Unsupported option: " + parameter.text;
+}
+
+}  // namespace postern::smtpd

@@ -1,0 +1,203 @@
+// RCPT (RFC 5321 section 4.1.1.3). The first accepted recipient opens the
+// message at cleanup, which names it.
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/mail/address.h"
+#include "common/mail/path.h"
+#include "smtpd/replies.h"
+#include "smtpd/session.h"
+
+namespace postern::smtpd {
+namespace {
+
+std::int64_t notify_bits(const mail::Notify& notify) {
+  return (notify.never ? ipc::notify_never : 0) |
+         (notify.success ? ipc::notify_success : 0) |
+         (notify.failure ? ipc::notify_failure : 0) |
+         (notify.delay ? ipc::notify_delay : 0);
+}
+
+}  // namespace
+
+Task<bool> Session::rcpt(CommandLine line) {
+  if (!in_transaction()) {
+    co_return co_await refuse(Fault::protocol,
+                              "503 5.5.1 Error: need MAIL command");
+  }
+  if (chunk_state_ != Chunks::none) {
+    co_return co_await refuse(Fault::protocol,
+                              "503 5.5.1 Error: RCPT after BDAT");
+  }
+  bool unclosed = false;
+  std::optional<mail::EnvelopeArguments> given =
+      mail::split_envelope_arguments(line.rest, "TO", &unclosed);
+  if (!given && !unclosed) {
+    co_return co_await refuse(Fault::protocol,
+                              "501 5.5.4 Syntax: RCPT TO:<address>");
+  }
+  Refusal refused = co_await over_rate("rcpt", settings_->recipient_rate_limit,
+                                       "Recipient address",
+                                       "too many recipients");
+  if (refused) {
+    co_await reply(std::move(*refused));
+    co_return false;
+  }
+  std::optional<std::string> address;
+  if (given)
+    address = parse_address(given->path, settings_->strict_envelopes, false);
+  if (!address) {
+    co_return co_await refuse(Fault::protocol,
+                              "501 5.1.3 Bad recipient address syntax");
+  }
+  if (settings_->strict_smtputf8 && !transaction_->smtputf8 &&
+      !all_ascii(*address)) {
+    co_return co_await refuse(
+        Fault::protocol,
+        "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+  }
+  ipc::MessageRecipient recipient;
+  recipient.address = *address;
+  recipient.original = mail::quote_local_821(*address);
+  for (const mail::Parameter& parameter : given->parameters) {
+    refused = rcpt_parameter(parameter, recipient);
+    if (refused) {
+      co_return co_await refuse(Fault::protocol, std::move(*refused));
+    }
+  }
+  if (settings_->recipient_limit > 0 &&
+      facts_.recipients >= settings_->recipient_limit) {
+    const bool tolerated =
+        transaction_->overshoot++ < settings_->recipient_overshoot;
+    if (!tolerated) facts_.note(Fault::policy);
+    co_await reply("452 4.5.3 Error: too many recipients");
+    co_return tolerated;
+  }
+  refused = co_await judge_recipient(recipient.address);
+  if (!refused && !transaction_->submission) {
+    refused = co_await open_submission();
+  }
+  if (refused) {
+    co_await reply(std::move(*refused));
+    co_return false;
+  }
+  transaction_->submission->add(recipient);
+  ++facts_.recipients;
+  if (!facts_.recipient) facts_.recipient = recipient.address;
+  co_await reply("250 2.1.5 Ok");
+  co_return true;
+}
+
+// The recipient is in the facts while it is judged, no longer.
+Task<Refusal> Session::judge_recipient(std::string address) {
+  std::optional<std::string> first = std::move(facts_.recipient);
+  facts_.recipient = std::move(address);
+  Refusal refused = co_await access_.recipient();
+  facts_.recipient = std::move(first);
+  co_return refused;
+}
+
+Refusal Session::rcpt_parameter(const mail::Parameter& parameter,
+                                ipc::MessageRecipient& recipient) {
+  const std::string value = parameter.value.value_or("");
+  if (parameter.is("NOTIFY") && parameter.value) {
+    const std::optional<mail::Notify> notify = mail::parse_notify(value);
+    if (!keeps(keyword_dsn) || recipient.notify != 0 || !notify)
+      return "501 5.5.4 Error: Bad NOTIFY parameter syntax";
+    recipient.notify = notify_bits(*notify);
+    return std::nullopt;
+  }
+  if (parameter.is("ORCPT") && parameter.value) {
+    const std::optional<std::string> orcpt = mail::parse_orcpt(value);
+    if (!keeps(keyword_dsn) || !recipient.orcpt.empty() || !orcpt)
+      return "501 5.5.4 Error: Bad ORCPT parameter syntax";
+    recipient.orcpt = *orcpt;
+    return std::nullopt;
+  }
+  return "555 5.5.4 Unsupported option: " + parameter.text;
+}
+
+Task<Refusal> Session::open_submission() {
+  bool local = forwarded_remote_ == 0;
+  if (forwarded_remote_ < 0) {
+    local = co_await access_.local_rewriting();
+  }
+  auto submission = std::make_unique<Submission>(surroundings_);
+  Submission* opening = submission.get();
+  transaction_->submission = std::move(submission);
+  Result<ipc::MessageBegun> begun = co_await opening->begin(beginning(local));
+  if (begun && !begun->trouble.present) {
+    facts_.queue_id = begun->queue_id;
+    log_client();
+    co_return std::nullopt;
+  }
+  transaction_->submission.reset();
+  facts_.note(Fault::resource);
+  ipc::TroubleWire trouble =
+      begun ? begun->trouble : ipc::TroubleWire::from(begun.trouble());
+  log_.warning("message not begun: {}", trouble.text);
+  const std::string text = begin_reply(trouble);
+  log_.info(std::string_view(event_line(facts_, "reject", text)));
+  co_return text;
+}
+
+// Attributes have Postfix's names: queue files and milters know them.
+ipc::MessageBegin Session::beginning(bool local) const {
+  ipc::MessageBegin begin;
+  begin.arrival = transaction_->arrival;
+  begin.sender = *facts_.sender;
+  begin.flags = settings_->override_flags |
+                (transaction_->smtputf8 ? ipc::smtputf8_requested : 0);
+  begin.context = local ? "local" : "remote";
+  begin.body = transaction_->body;
+  begin.envid = transaction_->envid;
+  begin.ret = transaction_->ret;
+  begin.filter = settings_->content_filter;
+  begin.size_hint = transaction_->size_hint;
+  const Client& c = facts_.client;
+  const bool relayed = forwarded_ != nullptr;
+  const auto put = [&](const char* name, const std::string& value) {
+    if (!value.empty()) begin.attributes.emplace_back(name, value);
+  };
+  const auto logged = [&](const std::string& forwarded, const std::string& own) {
+    if (!relayed) return own;
+    return forwarded.empty() ? std::string("unknown") : forwarded;
+  };
+  const Forwarded none;
+  const Forwarded& f = relayed ? *forwarded_ : none;
+  const std::string name = logged(f.name, c.name);
+  const std::string address = logged(f.address, c.address);
+  put("log_ident", f.ident);
+  put("log_client_name", name);
+  put("log_client_address", address);
+  put("log_client_port", logged(f.port, c.port));
+  put("log_message_origin", name + "[" + address + "]");
+  put("log_helo_name", relayed ? f.helo : facts_.helo.value_or(""));
+  put("log_protocol_name", logged(f.protocol, facts_.protocol));
+  put("client_name", c.name);
+  put("reverse_client_name", c.reverse_name);
+  put("client_address", c.address);
+  put("client_port", c.port);
+  put("server_address", c.server_address);
+  put("server_port", c.server_port);
+  put("helo_name", facts_.helo.value_or(""));
+  put("protocol_name", facts_.protocol);
+  return begin;
+}
+
+void Session::log_client() const {
+  std::string line =
+      fmt::format("{}: client={}", facts_.queue_id, facts_.client.shown());
+  if (forwarded_) {
+    if (!forwarded_->ident.empty())
+      line += ", orig_queue_id=" + forwarded_->ident;
+    if (!forwarded_->name.empty() || !forwarded_->address.empty())
+      line += fmt::format(
+          ", orig_client={}[{}]",
+          forwarded_->name.empty() ? "unknown" : forwarded_->name,
+          forwarded_->address.empty() ? "unknown" : forwarded_->address);
+  }
+  log_.info(std::string_view(line));
+}
+
+}  // namespace postern::smtpd

@@ -1,0 +1,59 @@
+// The transcript of a session that went wrong, to the postmaster
+// (notify_classes).
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "common/base/text.h"
+#include "smtpd/session.h"
+
+namespace postern::smtpd {
+namespace {
+
+constexpr Millis notice_limit = Seconds(60);
+
+}  // namespace
+
+Task<void> Session::notify_postmaster() {
+  const bool bounced =
+      (facts_.faults & settings_->notify_faults &
+       static_cast<unsigned>(Fault::bounce)) != 0;
+  const std::string to = bounced ? settings_->bounce_notice_recipient
+                                 : settings_->error_notice_recipient;
+  ipc::MessageBegin begin;
+  begin.arrival = std::chrono::duration_cast<std::chrono::microseconds>(
+                      std::chrono::system_clock::now().time_since_epoch())
+                      .count();
+  begin.sender = settings_->double_bounce_sender + "@" + settings_->myhostname;
+  begin.flags = ipc::internal_notice;
+  begin.context = "local";
+  auto submission = std::make_unique<Submission>(surroundings_);
+  Submission* notice = submission.get();
+  Result<ipc::MessageBegun> begun = co_await notice->begin(std::move(begin));
+  if (!begun || begun->trouble.present) {
+    log_.warning("postmaster notify: {}", begun ? begun->trouble.text
+                                                : begun.trouble().text);
+    co_return;
+  }
+  notice->add(ipc::MessageRecipient{to, to, "", 0});
+  notice->gathered() = fmt::format(
+      "From: MAILER-DAEMON@{0} (Mail Delivery System)\n"
+      "To: {1} (Postmaster)\n"
+      "Subject: {2} SMTP server: errors from {3}\n"
+      "\n"
+      "Transcript of session follows.\n"
+      "\n"
+      "{4}\n",
+      settings_->myhostname, to, settings_->mail_name, facts_.client.shown(),
+      history_);
+  if (ended_by_ != nullptr)
+    notice->gathered() +=
+        fmt::format("Session aborted, reason: {}\n\n", ended_by_);
+  notice->gathered() += "For other details, see the local mail logfile\n";
+  Result<ipc::MessageVerdict> verdict = co_await notice->end(notice_limit);
+  if (!verdict || verdict->trouble.present)
+    log_.warning("postmaster notify: {}", verdict ? verdict->trouble.text
+                                                  : verdict.trouble().text);
+}
+
+}  // namespace postern::smtpd

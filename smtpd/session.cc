@@ -1,0 +1,333 @@
+#include "smtpd/session.h"
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "smtpd/replies.h"
+
+namespace postern::smtpd {
+namespace {
+
+constexpr Millis farewell_limit = Seconds(10);
+
+}  // namespace
+
+Session::Session(Fd socket, Client client, std::shared_ptr<Settings> settings,
+                 Surroundings& surroundings, const log::Log& log,
+                 std::string service)
+    : settings_(std::move(settings)),
+      surroundings_(surroundings),
+      log_(log),
+      access_(log, facts_, surroundings),
+      stream_(std::move(socket)) {
+  facts_.client = std::move(client);
+  facts_.client.log_port = settings_->client_port_logging;
+  facts_.service = std::move(service);
+  access_.use(settings_.get());
+}
+
+Task<void> Session::run() {
+  std::optional<Hangup> hangup;
+  try {
+    co_await converse();
+  } catch (const Hangup& why) {
+    hangup = why;
+  }
+  if (hangup) farewell(*hangup);
+  reset_transaction();
+  log_end();
+  co_await leave();
+}
+
+Task<void> Session::converse() {
+  co_await identify();
+  do {
+    restart_ = false;
+    const bool admitted = co_await admit();
+    if (admitted) {
+      co_await greet();
+      co_await serve();
+    }
+  } while (restart_);
+  if (stream_.unsent() > 0) {
+    co_await stream_.flush(farewell_limit);
+  }
+}
+
+Task<void> Session::identify() {
+  Client& client = facts_.client;
+  if (settings_->peername_lookup && client.name == "unknown") {
+    std::string address = client.address;
+    Result<ipc::ClientNameAnswer> answer =
+        co_await surroundings_.client_name(std::move(address));
+    if (answer) {
+      client.name = answer->name;
+      client.reverse_name = answer->reverse_name;
+      client.name_code = static_cast<char>('0' + answer->name_code);
+      client.reverse_code = static_cast<char>('0' + answer->reverse_code);
+    } else {
+      log_.warning("client name of {}: {}", client.address,
+                   answer.trouble().text);
+      client.name_code = client.reverse_code = '4';
+    }
+  }
+  log_.info("connect from {}", client.shown());
+}
+
+// Which rights and limits this client has; false when it has too many
+// connections. Runs again after XCLIENT, for whom that speaks.
+Task<bool> Session::admit() {
+  Settings* s = settings_.get();
+  may_xclient_ = co_await access_.in_list(&s->xclient_hosts);
+  may_xforward_ = co_await access_.in_list(&s->xforward_hosts);
+  bare_newline_ = s->bare_newline;
+  if (bare_newline_ != BareNewline::allow) {
+    const bool spared = co_await access_.in_list(&s->bare_newline_exclusions);
+    if (spared) bare_newline_ = BareNewline::allow;
+  }
+  discarded_ = co_await discarded_keywords();
+  limits_apply_ = false;
+  if (may_xclient_ || (s->connection_count_limit == 0 &&
+                       s->connection_rate_limit == 0 &&
+                       s->message_rate_limit == 0 &&
+                       s->recipient_rate_limit == 0))
+    co_return true;
+  const bool spared = co_await access_.in_list(&s->event_exceptions);
+  if (spared) co_return true;
+  limits_apply_ = true;
+  if (counted_ ||
+      (s->connection_count_limit == 0 && s->connection_rate_limit == 0))
+    co_return true;
+  Result<ipc::AnvilAnswer> seen =
+      co_await surroundings_.count("connect", anvil_key());
+  if (!seen) co_return true;
+  counted_ = true;
+  const bool many = s->connection_count_limit > 0 &&
+                    seen->count > s->connection_count_limit;
+  const bool fast =
+      s->connection_rate_limit > 0 && seen->rate > s->connection_rate_limit;
+  if (!many && !fast) co_return true;
+  facts_.note(Fault::policy);
+  log_.warning("Connection {} limit exceeded: {} from {} for service {}",
+               many ? "concurrency" : "rate", many ? seen->count : seen->rate,
+               facts_.client.shown(), facts_.service);
+  co_await reply(fmt::format("421 4.7.0 {} Error: too many connections from {}",
+                             s->myhostname, facts_.client.address));
+  co_return false;
+}
+
+Task<void> Session::greet() {
+  facts_.where = "CONNECT";
+  denied_.clear();
+  if (!settings_->delay_reject) {
+    Refusal refused = co_await access_.client();
+    if (refused) {
+      denied_ = *refused;
+      co_await reply(std::move(*refused));
+      ++errors_;
+      co_return;
+    }
+  }
+  co_await reply("220 " + settings_->banner);
+}
+
+Task<void> Session::serve() {
+  while (!closing_ && !restart_) {
+    if (errors_ >= settings_->hard_limit) {
+      ended_by_ = "too many errors";
+      facts_.note(Fault::protocol);
+      co_await reply(fmt::format("421 4.7.0 {} Error: too many errors",
+                                 settings_->myhostname));
+      co_return;
+    }
+    std::string line = co_await read_line();
+    if (bare_command_ && bare_newline_ == BareNewline::reject) {
+      facts_.note(Fault::protocol);
+      log_.info(std::string_view(
+          event_line(facts_, "reject", "bare <LF> received")));
+      closing_ = true;
+      co_await reply(fmt::format("{} 5.5.2 {} Error: bare <LF> received",
+                                 settings_->bare_newline_code,
+                                 settings_->myhostname));
+      co_return;
+    }
+    co_await obey(std::move(line));
+  }
+}
+
+// One command line: filtered, looked up, judged for its place, executed,
+// counted.
+Task<void> Session::obey(std::string line) {
+  if (settings_->smtputf8 && !valid_utf8(line)) {
+    co_await refuse(Fault::protocol, "500 5.5.2 Error: bad UTF-8 syntax");
+    ++errors_;
+    co_return;
+  }
+  if (!settings_->command_filter.empty()) {
+    ipc::TableFind question;
+    question.maps = settings_->command_filter;
+    question.keys.emplace_back(trim_left(line));
+    Result<ipc::TableAnswer> found =
+        co_await surroundings_.find(std::move(question));
+    if (!found || found->trouble.present) {
+      log_.warning("{}: lookup error for \"{:.100}\"",
+                   settings_->command_filter, line);
+      closing_ = true;
+      co_await refuse(Fault::data,
+                      fmt::format("421 4.3.0 {} Server local data error",
+                                  settings_->myhostname));
+      co_return;
+    }
+    if (found->found) {
+      log_.info("{}: replacing client command \"{}\" with \"{}\"",
+                facts_.client.shown(), line, found->value);
+      line = found->value;
+    }
+  }
+  CommandLine parsed = parse_command_line(line);
+  if (parsed.verb.empty()) {
+    co_await refuse(Fault::protocol, "500 5.5.2 Error: bad syntax");
+    ++errors_;
+    co_return;
+  }
+  const bool ignored =
+      co_await access_.matches(&settings_->noop_list, parsed.verb, "");
+  if (ignored) {
+    co_await reply("250 2.0.0 Ok");
+    if (junk_++ > settings_->junk_limit) ++errors_;
+    co_return;
+  }
+  const Command& command = find_command(parsed.verb);
+  Count& count = counts_[static_cast<std::size_t>(command.verb)];
+  ++count.all;
+  if (command.verb == Verb::unknown) {
+    facts_.where = "UNKNOWN";
+    const bool forbidden =
+        co_await access_.matches(&settings_->forbidden_commands, parsed.verb,
+                                 "");
+    if (forbidden || looks_like_header(parsed.verb)) {
+      log_.warning("non-SMTP command from {}: {}", facts_.client.shown(),
+                   escaped(line).substr(0, 100));
+      closing_ = true;
+      co_await reply("221 2.7.0 Error: I can break rules, too. Goodbye.");
+      co_return;
+    }
+  }
+  if (!denied_.empty() && command.verb != Verb::quit) {
+    co_await reply(fmt::format("503 5.7.0 Error: access denied for {}",
+                               facts_.client.shown()));
+    ++errors_;
+    co_return;
+  }
+  if (command.verb == Verb::unknown) {
+    co_await refuse(Fault::protocol,
+                    "500 5.5.2 Error: command not recognized");
+    ++errors_;
+    co_return;
+  }
+  facts_.where = command.name;
+  const bool alone = facts_.protocol != "ESMTP" || command.last_of_group;
+  if (alone && !facts_.improper_pipelining &&
+      (!stream_.buffered().empty() || stream_.poll())) {
+    log_.info("improper command pipelining after {} from {}: {}", command.name,
+              facts_.client.shown(),
+              escaped(stream_.buffered().substr(0, 100)));
+    if (settings_->forbid_unauth_pipelining) {
+      closing_ = true;
+      co_await reply("554 5.5.0 Error: SMTP protocol synchronization");
+      co_return;
+    }
+    facts_.improper_pipelining = true;
+  }
+  const bool good = co_await dispatch(command.verb, std::move(parsed));
+  if (good) ++count.good;
+  else if (!restart_) ++errors_;
+  if (command.junk && junk_++ > settings_->junk_limit) ++errors_;
+}
+
+Task<bool> Session::dispatch(Verb verb, CommandLine line) {
+  switch (verb) {
+    case Verb::helo: co_return co_await helo(std::move(line));
+    case Verb::ehlo: co_return co_await ehlo(std::move(line));
+    case Verb::xclient: co_return co_await xclient(std::move(line));
+    case Verb::xforward: co_return co_await xforward(std::move(line));
+    case Verb::mail: co_return co_await mail(std::move(line));
+    case Verb::rcpt: co_return co_await rcpt(std::move(line));
+    case Verb::data: co_return co_await data(std::move(line));
+    case Verb::bdat: co_return co_await bdat(std::move(line));
+    case Verb::rset: co_return co_await rset(std::move(line));
+    case Verb::noop: co_return co_await noop();
+    case Verb::vrfy: co_return co_await vrfy(std::move(line));
+    case Verb::etrn: co_return co_await etrn(std::move(line));
+    case Verb::quit: co_return co_await quit();
+    case Verb::auth:
+      co_return co_await refuse(
+          Fault::protocol, "503 5.5.1 Error: authentication not enabled");
+    case Verb::starttls:
+    case Verb::unknown: break;
+  }
+  co_return co_await refuse(Fault::protocol,
+                            "502 5.5.1 Error: command not implemented");
+}
+
+void Session::farewell(const Hangup& hangup) {
+  const bool late = hangup.why == Hangup::Why::timed_out;
+  ended_by_ = late ? "timeout" : "lost connection";
+  if (!late) return;
+  facts_.note(Fault::protocol);
+  const std::string text = fmt::format("421 4.4.2 {} Error: timeout exceeded",
+                                       settings_->myhostname);
+  record("Out", text);
+  stream_.put(wire_form(text));
+  stream_.push();
+}
+
+void Session::log_end() {
+  const std::string shown = facts_.client.shown();
+  if (ended_by_ != nullptr && facts_.where == "DATA content")
+    log_.info("{} after DATA ({} bytes) from {}", ended_by_, content_bytes_,
+              shown);
+  else if (ended_by_ != nullptr && facts_.where == "BDAT content")
+    log_.info("{} after BDAT ({} bytes) from {}", ended_by_, content_bytes_,
+              shown);
+  else if (ended_by_ != nullptr)
+    log_.info("{} after {} from {}", ended_by_, facts_.where, shown);
+  std::string line = "disconnect from " + shown;
+  Count sum;
+  for (const Command& command : commands) {
+    const Count& count = counts_[static_cast<std::size_t>(command.verb)];
+    if (count.all == 0) continue;
+    line += fmt::format(" {}={}", command.count, count.good);
+    if (count.good != count.all) line += fmt::format("/{}", count.all);
+    sum.good += count.good;
+    sum.all += count.all;
+  }
+  line += fmt::format(" commands={}", sum.good);
+  if (sum.good != sum.all || sum.all == 0) line += fmt::format("/{}", sum.all);
+  if (noted_bare_newline_) line += " notes=bare_lf";
+  log_.info(std::string_view(line));
+}
+
+// The client is gone; others are still to be told.
+Task<void> Session::leave() {
+  stream_.shut();
+  if (counted_) {
+    [[maybe_unused]] Result<ipc::AnvilAnswer> told =
+        co_await surroundings_.count("disconnect", anvil_key());
+  }
+  if ((facts_.faults & settings_->notify_faults) != 0) {
+    co_await notify_postmaster();
+  }
+}
+
+void Session::reset_transaction() {
+  transaction_.reset();
+  access_.reset_transaction();
+  facts_.sender.reset();
+  facts_.recipient.reset();
+  facts_.recipients = 0;
+  facts_.queue_id.clear();
+  chunk_state_ = Chunks::none;
+}
+
+}  // namespace postern::smtpd

@@ -1,0 +1,79 @@
+#include "smtpd/submission.h"
+
+namespace postern::smtpd {
+namespace {
+
+constexpr Millis begin_limit = Seconds(60);
+// Above this much on its way the client has to wait.
+constexpr std::size_t most_under_way = 262144;
+
+}  // namespace
+
+Submission::~Submission() {
+  // cleanup discards what has no end; the link's end says it all.
+  if (link_ && link_->open()) link_->send(ipc::MessageAbort{"dropped"});
+}
+
+Task<Result<ipc::MessageBegun>> Submission::begin_once(
+    ipc::MessageBegin message) {
+  Result<std::unique_ptr<ipc::Link>> link =
+      co_await surroundings_.borrow_content_link();
+  if (!link) co_return link.trouble();
+  link_ = std::move(*link);
+  ipc::Link* live = link_.get();
+  Result<ipc::MessageBegun> begun = co_await live->call(message, begin_limit);
+  if (begun && begun->trouble.present && link_->open())
+    surroundings_.give_back(std::move(link_));
+  co_return std::move(begun);
+}
+
+// A link from the pool may have died while nobody looked: cleanup restarts.
+Task<Result<ipc::MessageBegun>> Submission::begin(ipc::MessageBegin message) {
+  ipc::MessageBegin again = message;
+  Result<ipc::MessageBegun> begun = co_await begin_once(std::move(message));
+  if (begun || !link_ || link_->open()) co_return std::move(begun);
+  link_.reset();
+  co_return co_await begin_once(std::move(again));
+}
+
+void Submission::add(const ipc::MessageRecipient& recipient) {
+  if (link_) link_->send(recipient);
+}
+
+void Submission::mark(const ipc::MessageMark& mark) {
+  if (link_) link_->send(mark);
+}
+
+void Submission::send_gathered() {
+  if (gathered_.empty()) return;
+  sent_ += static_cast<std::int64_t>(gathered_.size());
+  link_->send(ipc::MessageContent{std::move(gathered_)});
+  gathered_ = std::string();
+}
+
+Task<bool> Submission::send_on(bool more_at_once, Millis limit) {
+  if (!link_ || !link_->open()) co_return false;
+  if (gathered_.size() < (more_at_once ? most_gathered : worth_sending))
+    co_return true;
+  send_gathered();
+  if (link_->unsent() < most_under_way) co_return true;
+  ipc::Link* live = link_.get();
+  co_return co_await live->drained(limit);
+}
+
+Task<Result<ipc::MessageVerdict>> Submission::end(Millis limit) {
+  if (!link_ || !link_->open())
+    co_return try_later("3.0", "lost connection with the cleanup service");
+  send_gathered();
+  ipc::MessageEnd last;
+  last.bytes = sent_;
+  ipc::Link* live = link_.get();
+  Result<ipc::MessageVerdict> verdict = co_await live->call(last, limit);
+  if (verdict && link_->open())
+    surroundings_.give_back(std::move(link_));
+  else
+    link_.reset();
+  co_return std::move(verdict);
+}
+
+}  // namespace postern::smtpd

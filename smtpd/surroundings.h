@@ -1,0 +1,40 @@
+// What a session asks of other processes. The server (server.h) answers with
+// links to lookup, cleanup and qmgr; tests answer by themselves.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/ipc/link.h"
+#include "common/ipc/messages/lookup.h"
+#include "common/ipc/messages/queue.h"
+#include "common/loop/task.h"
+#include "common/route/router.h"
+
+namespace postern::smtpd {
+
+class Surroundings {
+ public:
+  virtual ~Surroundings() = default;
+
+  virtual Task<Result<ipc::ClientNameAnswer>> client_name(
+      std::string address) = 0;
+  // Counts an event of a client (anvil). Trouble: nobody counts now.
+  virtual Task<Result<ipc::AnvilAnswer>> count(std::string event,
+                                               std::string client) = 0;
+  virtual Task<Result<ipc::TableAnswer>> find(ipc::TableFind question) = 0;
+  // `recipient` in internal form, not yet rewritten.
+  virtual Task<Result<route::Resolved>> resolve(std::string sender,
+                                                std::string recipient) = 0;
+  virtual Task<Result<route::Router::Known>> known(
+      std::string recipient, route::Resolved resolved) = 0;
+  // Delivery of what waits for a site (ETRN).
+  virtual Task<Result<ipc::FlushAnswer>> flush(std::string site) = 0;
+
+  // A link to cleanup for one message; gives it back when it is free again.
+  virtual Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() = 0;
+  virtual void give_back(std::unique_ptr<ipc::Link> link) = 0;
+};
+
+}  // namespace postern::smtpd
