@@ -35,8 +35,7 @@ Refusal Access::result(Outcome outcome) {
 Task<Refusal> Access::client() {
   start();
   const RestrictionList* list = &settings_->restrictions.client;
-  Subject subject{facts_.client.shown(), "Client host",
-                  Check::check_client_access};
+  Subject subject = judged_subject(Check::check_client_access);
   const Outcome outcome = co_await walk(list, subject, false, 0);
   kept_if_permit_[0] = if_permit_;
   co_return result(outcome);
@@ -46,7 +45,7 @@ Task<Refusal> Access::helo() {
   start();
   const RestrictionList* list = &settings_->restrictions.helo;
   if (!facts_.helo) co_return std::nullopt;
-  Subject subject{*facts_.helo, "Helo command", Check::check_helo_access};
+  Subject subject = judged_subject(Check::check_helo_access);
   const Outcome outcome = co_await walk(list, subject, false, 0);
   kept_if_permit_[1] = if_permit_;
   co_return result(outcome);
@@ -56,7 +55,7 @@ Task<Refusal> Access::sender() {
   start();
   unlisted_sender_judged_ = false;
   const RestrictionList* list = &settings_->restrictions.sender;
-  Subject subject{*facts_.sender, "Sender address", Check::check_sender_access};
+  Subject subject = judged_subject(Check::check_sender_access);
   Outcome outcome = co_await walk(list, subject, false, 0);
   if (outcome != Outcome::refuse && settings_->reject_unlisted_sender &&
       !unlisted_sender_judged_) {
@@ -87,8 +86,7 @@ Task<Refusal> Access::recipient() {
   const bool relay_first = settings_->relay_first;
   const RestrictionList* first = relay_first ? &set.relay : &set.recipient;
   const RestrictionList* second = relay_first ? &set.recipient : &set.relay;
-  Subject subject{*facts_.recipient, "Recipient address",
-                  Check::check_recipient_access};
+  Subject subject = judged_subject(Check::check_recipient_access);
   Outcome outcome = co_await walk(first, subject, false, 0);
   if (outcome != Outcome::refuse) {
     outcome = co_await walk(second, subject, false, 0);
@@ -110,7 +108,7 @@ Task<Access::Outcome> Access::finish_recipient(Outcome outcome) {
 Task<Refusal> Access::data() {
   start();
   const RestrictionList* list = &settings_->restrictions.data;
-  Subject subject{"DATA", "Data command", Check::check_recipient_access};
+  Subject subject = named_subject("DATA", "Data command");
   // What concerns all recipients alike is not said of one of them.
   std::optional<std::string> first = facts_.recipient;
   if (facts_.recipients > 1) facts_.recipient.reset();
@@ -125,8 +123,7 @@ Task<Refusal> Access::data() {
 Task<Refusal> Access::end_of_data() {
   start();
   const RestrictionList* list = &settings_->restrictions.end_of_data;
-  Subject subject{"END-OF-MESSAGE", "End-of-data",
-                  Check::check_recipient_access};
+  Subject subject = named_subject("END-OF-MESSAGE", "End-of-data");
   std::optional<std::string> first = facts_.recipient;
   if (facts_.recipients > 1) facts_.recipient.reset();
   Outcome outcome = co_await walk(list, subject, false, 0);
@@ -146,7 +143,8 @@ Task<Refusal> Access::etrn(std::string domain) {
   }
   start();
   const RestrictionList* list = &settings_->restrictions.etrn;
-  Subject subject{std::move(domain), "Etrn command", Check::check_etrn_access};
+  Subject subject = named_subject(std::move(domain), "Etrn command");
+  subject.table_check = Check::check_etrn_access;
   Outcome outcome = co_await walk(list, subject, false, 0);
   if (outcome != Outcome::refuse && if_permit_)
     outcome = refuse(if_permit_->fault, if_permit_->code, if_permit_->status,
@@ -190,8 +188,9 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     }
     case Check::permit_auth_destination:
     case Check::reject_unauth_destination:
-    case Check::defer_unauth_destination:
+    case Check::defer_unauth_destination: {
       co_return co_await destination(check, std::move(subject.name));
+    }
     case Check::reject_unlisted_sender:
       if (!facts_.sender) co_return Outcome::go_on;
       co_return co_await listed(*facts_.sender, true);
@@ -199,16 +198,9 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
       if (!facts_.recipient) co_return Outcome::go_on;
       co_return co_await listed(*facts_.recipient, false);
     case Check::defer_if_permit:
-    case Check::defer_if_reject: {
-      const bool permit = check == Check::defer_if_permit;
-      std::optional<Deferral>& slot = permit ? if_permit_ : if_reject_;
-      if (!slot)
-        slot = Deferral{Fault::policy, 450, "4.7.0",
-                        fmt::format("<{}>: {} rejected: {} requested",
-                                    subject.name, subject.kind,
-                                    restriction->name)};
+    case Check::defer_if_reject:
+      defer_on_request(*restriction, subject);
       co_return Outcome::go_on;
-    }
     case Check::sleep: {
       const std::int64_t seconds =
           parse_number(restriction->argument).value_or(0);
@@ -228,8 +220,9 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::check_sender_access:
     case Check::check_recipient_access:
     case Check::check_etrn_access:
-    case Check::table:
+    case Check::table: {
       co_return co_await table(restriction, std::move(subject), depth);
+    }
     case Check::unknown:
       log_.warning("unknown smtpd restriction: \"{}\"", restriction->name);
       co_return misconfigured();
@@ -243,6 +236,16 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     default:
       co_return settle(judge(*restriction, subject));
   }
+}
+
+void Access::defer_on_request(const Restriction& restriction,
+                              const Subject& subject) {
+  const bool permit = restriction.check == Check::defer_if_permit;
+  std::optional<Deferral>& slot = permit ? if_permit_ : if_reject_;
+  if (slot) return;
+  slot = Deferral{Fault::policy, 450, "4.7.0",
+                  fmt::format("<{}>: {} rejected: {} requested", subject.name,
+                              subject.kind, restriction.name)};
 }
 
 Access::Outcome Access::settle(const Judged& judged) {

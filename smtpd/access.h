@@ -78,7 +78,11 @@ class Access {
                     int depth);
   std::vector<ipc::TableFind> questions(const Restriction& restriction,
                                         const Subject& subject) const;
-  Subject judged_subject(Check check, const Subject& subject) const;
+  // Whom a check speaks of, by the check that its stage's tables stand for.
+  Subject judged_subject(Check check) const;
+  static Subject named_subject(std::string name, const char* kind);
+  void defer_on_request(const Restriction& restriction,
+                        const Subject& subject);
   std::optional<Outcome> act_at_once(const std::string& verb,
                                      const std::string& text,
                                      const Subject& subject,

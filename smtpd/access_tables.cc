@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "common/base/panic.h"
 #include "common/base/text.h"
+#include "common/ipc/messages/content.h"
 #include "common/mail/status.h"
 #include "common/tables/address_find.h"
 #include "smtpd/access.h"
@@ -91,30 +93,33 @@ std::vector<ipc::TableFind> Access::questions(const Restriction& restriction,
 
 // Who the result speaks of: check_sender_access in the recipient list still
 // rejects the sender.
-Access::Subject Access::judged_subject(Check check,
-                                       const Subject& subject) const {
+Access::Subject Access::judged_subject(Check check) const {
   switch (check) {
     case Check::check_client_access:
-      return {facts_.client.shown(), "Client host", subject.table_check};
+      return {facts_.client.shown(), "Client host", check};
     case Check::check_reverse_client_hostname_access:
       return {facts_.client.reverse_name, "Unverified Client host",
-              subject.table_check};
+              Check::check_client_access};
     case Check::check_helo_access:
-      return {facts_.helo.value_or(""), "Helo command", subject.table_check};
+      return {facts_.helo.value_or(""), "Helo command", check};
     case Check::check_sender_access:
-      return {facts_.sender.value_or(""), "Sender address",
-              subject.table_check};
+      return {facts_.sender.value_or(""), "Sender address", check};
     case Check::check_recipient_access:
-      return {facts_.recipient.value_or(""), "Recipient address",
-              subject.table_check};
-    default: return subject;
+      return {facts_.recipient.value_or(""), "Recipient address", check};
+    default: panic("a restriction that judges nobody");
   }
+}
+
+Access::Subject Access::named_subject(std::string name, const char* kind) {
+  return {std::move(name), kind, Check::check_recipient_access};
 }
 
 Task<Access::Outcome> Access::table(const Restriction* restriction,
                                     Subject subject, int depth) {
   std::vector<ipc::TableFind> asked = questions(*restriction, subject);
-  Subject judged = judged_subject(restriction->check, subject);
+  const bool own = restriction->check == Check::table ||
+                   restriction->check == Check::check_etrn_access;
+  Subject judged = own ? subject : judged_subject(restriction->check);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     Result<ipc::TableAnswer> answer =
         co_await surroundings_.find(std::move(asked[i]));

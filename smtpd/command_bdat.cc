@@ -36,10 +36,8 @@ Task<bool> Session::bdat(CommandLine line) {
   }
   if (facts_.recipients == 0) {
     facts_.note(Fault::protocol);
-    co_return co_await discard_chunk(
-        *bytes, last,
-        in_transaction() ? "554 5.5.1 Error: no valid recipients"
-                         : "503 5.5.1 Error: need RCPT command");
+    std::string text = no_recipients();
+    co_return co_await discard_chunk(*bytes, last, std::move(text));
   }
   const std::int64_t limit = settings_->message_size_limit;
   if (limit > 0 && transaction_->chunk_bytes + *bytes > limit) {

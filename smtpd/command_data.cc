@@ -26,10 +26,7 @@ Task<bool> Session::data(CommandLine line) {
                               "503 5.5.1 Error: DATA after BDAT");
   }
   if (facts_.recipients == 0) {
-    co_return co_await refuse(Fault::protocol,
-                              in_transaction()
-                                  ? "554 5.5.1 Error: no valid recipients"
-                                  : "503 5.5.1 Error: need RCPT command");
+    co_return co_await refuse(Fault::protocol, no_recipients());
   }
   if (!line.bare()) {
     co_return co_await refuse(Fault::protocol, "501 5.5.4 Syntax: DATA");
@@ -47,6 +44,11 @@ Task<bool> Session::data(CommandLine line) {
   DataReader reader(DataReader::Framing::dot, end_rule(bare_newline_));
   co_await receive_data(&reader);
   co_return co_await finish_message(reader.saw_bare_newline(), false);
+}
+
+std::string Session::no_recipients() const {
+  return in_transaction() ? "554 5.5.1 Error: no valid recipients"
+                          : "503 5.5.1 Error: need RCPT command";
 }
 
 // Headers that access tables asked for, and our Received.
@@ -113,6 +115,16 @@ Task<void> Session::pass_on(bool more_at_once, std::int64_t size) {
   log_.warning("{}: queue file size limit exceeded", facts_.queue_id);
 }
 
+void Session::mark_effects() {
+  const SideEffects& effects = access_.effects();
+  if (!effects.any()) return;
+  ipc::MessageMark mark;
+  mark.flags = effects.flags;
+  mark.filter = effects.filter;
+  mark.redirect = effects.redirect;
+  transaction_->submission->mark(mark);
+}
+
 // The content is complete. Whatever comes of it, the transaction is over.
 Task<bool> Session::finish_message(bool bare_newline, bool chunked) {
   facts_.where = "END-OF-MESSAGE";
@@ -141,11 +153,8 @@ Task<bool> Session::settle_message(bool bare_newline, bool chunked) {
     co_await reply(std::move(*refused));
     co_return false;
   }
-  const SideEffects& effects = access_.effects();
   Submission* submission = transaction_->submission.get();
-  if (effects.any())
-    submission->mark(
-        ipc::MessageMark{effects.flags, effects.filter, effects.redirect});
+  mark_effects();
   Result<ipc::MessageVerdict> verdict =
       co_await submission->end(verdict_limit);
   if (!verdict) {
@@ -160,10 +169,10 @@ Task<bool> Session::settle_message(bool bare_newline, bool chunked) {
   errors_ = 0;
   junk_ = 0;
   facts_.faults = 0;
-  const std::string& id = facts_.queue_id;
-  co_await reply(chunked ? fmt::format("250 2.0.0 Ok: {} bytes queued as {}",
-                                       transaction_->chunk_bytes, id)
-                         : fmt::format("250 2.0.0 Ok: queued as {}", id));
+  std::string text = "250 2.0.0 Ok: ";
+  if (chunked) text += fmt::format("{} bytes ", transaction_->chunk_bytes);
+  text += "queued as " + facts_.queue_id;
+  co_await reply(std::move(text));
   co_return true;
 }
 

@@ -39,9 +39,9 @@ Task<bool> Session::vrfy(CommandLine line) {
       equal_nocase(line.words.back(), "SMTPUTF8"))
     line.words.pop_back();
   if (line.bare()) {
-    co_return co_await refuse(
-        Fault::protocol, std::string("501 5.5.4 Syntax: VRFY address") +
-                             (utf8 ? " [SMTPUTF8]" : ""));
+    std::string syntax = "501 5.5.4 Syntax: VRFY address";
+    if (utf8) syntax += " [SMTPUTF8]";
+    co_return co_await refuse(Fault::protocol, std::move(syntax));
   }
   const std::string given = join(line.words, " ");
   const std::optional<std::string> address = parse_address(given, false, false);

@@ -128,11 +128,7 @@ Task<bool> Session::xclient(CommandLine line) {
     protocol_given = protocol_given || attribute->name == "PROTO";
   }
   // anvil counts the connection for whom it was made.
-  if (counted_) {
-    [[maybe_unused]] Result<ipc::AnvilAnswer> told =
-        co_await surroundings_.count("disconnect", anvil_key());
-    counted_ = false;
-  }
+  co_await uncount();
   facts_.client = std::move(client);
   if (!helo_given) facts_.helo.reset();
   if (!protocol_given) facts_.protocol = "SMTP";

@@ -12,10 +12,12 @@ namespace postern::smtpd {
 namespace {
 
 std::int64_t notify_bits(const mail::Notify& notify) {
-  return (notify.never ? ipc::notify_never : 0) |
-         (notify.success ? ipc::notify_success : 0) |
-         (notify.failure ? ipc::notify_failure : 0) |
-         (notify.delay ? ipc::notify_delay : 0);
+  std::int64_t bits = 0;
+  if (notify.never) bits |= ipc::notify_never;
+  if (notify.success) bits |= ipc::notify_success;
+  if (notify.failure) bits |= ipc::notify_failure;
+  if (notify.delay) bits |= ipc::notify_delay;
+  return bits;
 }
 
 }  // namespace
@@ -81,9 +83,10 @@ Task<bool> Session::rcpt(CommandLine line) {
     co_await reply(std::move(*refused));
     co_return false;
   }
-  transaction_->submission->add(recipient);
+  std::string address_kept = recipient.address;
+  transaction_->submission->add(std::move(recipient));
   ++facts_.recipients;
-  if (!facts_.recipient) facts_.recipient = recipient.address;
+  if (!facts_.recipient) facts_.recipient = std::move(address_kept);
   co_await reply("250 2.1.5 Ok");
   co_return true;
 }
@@ -146,8 +149,8 @@ ipc::MessageBegin Session::beginning(bool local) const {
   ipc::MessageBegin begin;
   begin.arrival = transaction_->arrival;
   begin.sender = *facts_.sender;
-  begin.flags = settings_->override_flags |
-                (transaction_->smtputf8 ? ipc::smtputf8_requested : 0);
+  begin.flags = settings_->override_flags;
+  if (transaction_->smtputf8) begin.flags |= ipc::smtputf8_requested;
   begin.context = local ? "local" : "remote";
   begin.body = transaction_->body;
   begin.envid = transaction_->envid;

@@ -14,6 +14,22 @@ constexpr Millis notice_limit = Seconds(60);
 
 }  // namespace
 
+std::string Session::transcript(const std::string& to) const {
+  std::string text = fmt::format(
+      "From: MAILER-DAEMON@{0} (Mail Delivery System)\n"
+      "To: {1} (Postmaster)\n"
+      "Subject: {2} SMTP server: errors from {3}\n"
+      "\n"
+      "Transcript of session follows.\n"
+      "\n"
+      "{4}\n",
+      settings_->myhostname, to, settings_->mail_name, facts_.client.shown(),
+      history_);
+  if (ended_by_ != nullptr)
+    text += fmt::format("Session aborted, reason: {}\n\n", ended_by_);
+  return text + "For other details, see the local mail logfile\n";
+}
+
 Task<void> Session::notify_postmaster() {
   const bool bounced =
       (facts_.faults & settings_->notify_faults &
@@ -35,21 +51,10 @@ Task<void> Session::notify_postmaster() {
                                                 : begun.trouble().text);
     co_return;
   }
-  notice->add(ipc::MessageRecipient{to, to, "", 0});
-  notice->gathered() = fmt::format(
-      "From: MAILER-DAEMON@{0} (Mail Delivery System)\n"
-      "To: {1} (Postmaster)\n"
-      "Subject: {2} SMTP server: errors from {3}\n"
-      "\n"
-      "Transcript of session follows.\n"
-      "\n"
-      "{4}\n",
-      settings_->myhostname, to, settings_->mail_name, facts_.client.shown(),
-      history_);
-  if (ended_by_ != nullptr)
-    notice->gathered() +=
-        fmt::format("Session aborted, reason: {}\n\n", ended_by_);
-  notice->gathered() += "For other details, see the local mail logfile\n";
+  ipc::MessageRecipient recipient;
+  recipient.address = recipient.original = to;
+  notice->add(recipient);
+  notice->gathered() = transcript(to);
   Result<ipc::MessageVerdict> verdict = co_await notice->end(notice_limit);
   if (!verdict || verdict->trouble.present)
     log_.warning("postmaster notify: {}", verdict ? verdict->trouble.text

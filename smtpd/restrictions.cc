@@ -1,6 +1,7 @@
 #include "smtpd/restrictions.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/text.h"
 

@@ -311,13 +311,18 @@ void Session::log_end() {
 // The client is gone; others are still to be told.
 Task<void> Session::leave() {
   stream_.shut();
-  if (counted_) {
-    [[maybe_unused]] Result<ipc::AnvilAnswer> told =
-        co_await surroundings_.count("disconnect", anvil_key());
-  }
+  co_await uncount();
   if ((facts_.faults & settings_->notify_faults) != 0) {
     co_await notify_postmaster();
   }
+}
+
+Task<void> Session::uncount() {
+  if (!counted_) co_return;
+  counted_ = false;
+  Result<ipc::AnvilAnswer> told =
+      co_await surroundings_.count("disconnect", anvil_key());
+  if (!told) log_.warning("anvil: {}", told.trouble().text);
 }
 
 void Session::reset_transaction() {

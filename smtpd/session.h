@@ -115,7 +115,11 @@ class Session {
   ipc::MessageBegin beginning(bool local) const;
   void log_client() const;
   std::string received() const;
+  std::string no_recipients() const;
+  Task<void> uncount();
   void start_content();
+  void mark_effects();
+  std::string transcript(const std::string& to) const;
   Task<void> receive_data(DataReader* reader);
   Task<void> pass_on(bool more_at_once, std::int64_t size);
   Task<bool> finish_message(bool bare_newline, bool chunked);

@@ -6,6 +6,8 @@ namespace {
 constexpr Millis begin_limit = Seconds(60);
 // Above this much on its way the client has to wait.
 constexpr std::size_t most_under_way = 262144;
+// Recipients that wait for the content.
+constexpr std::size_t most_waiting = 100;
 
 }  // namespace
 
@@ -36,8 +38,15 @@ Task<Result<ipc::MessageBegun>> Submission::begin(ipc::MessageBegin message) {
   co_return co_await begin_once(std::move(again));
 }
 
-void Submission::add(const ipc::MessageRecipient& recipient) {
-  if (link_) link_->send(recipient);
+void Submission::add(ipc::MessageRecipient recipient) {
+  recipients_.push_back(std::move(recipient));
+  if (recipients_.size() >= most_waiting) send_recipients();
+}
+
+void Submission::send_recipients() {
+  for (const ipc::MessageRecipient& recipient : recipients_)
+    link_->send(recipient);
+  std::vector<ipc::MessageRecipient>().swap(recipients_);
 }
 
 void Submission::mark(const ipc::MessageMark& mark) {
@@ -45,6 +54,7 @@ void Submission::mark(const ipc::MessageMark& mark) {
 }
 
 void Submission::send_gathered() {
+  send_recipients();
   if (gathered_.empty()) return;
   sent_ += static_cast<std::int64_t>(gathered_.size());
   link_->send(ipc::MessageContent{std::move(gathered_)});

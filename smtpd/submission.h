@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/ipc/link.h"
 #include "common/ipc/messages/content.h"
@@ -29,7 +30,8 @@ class Submission {
   // Trouble in the answer is cleanup's; trouble of the result means that it
   // could not be reached.
   Task<Result<ipc::MessageBegun>> begin(ipc::MessageBegin message);
-  void add(const ipc::MessageRecipient& recipient);
+  // Recipients wait for the content, so that all leaves in one go.
+  void add(ipc::MessageRecipient recipient);
   void mark(const ipc::MessageMark& mark);
 
   // Gathers; sends when enough is there. False: the link broke.
@@ -40,10 +42,12 @@ class Submission {
 
  private:
   Task<Result<ipc::MessageBegun>> begin_once(ipc::MessageBegin message);
+  void send_recipients();
   void send_gathered();
 
   Surroundings& surroundings_;
   std::unique_ptr<ipc::Link> link_;
+  std::vector<ipc::MessageRecipient> recipients_;
   std::string gathered_;
   std::int64_t sent_ = 0;
 };

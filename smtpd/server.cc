@@ -1,0 +1,177 @@
+#include "smtpd/server.h"
+
+namespace postern::smtpd {
+namespace {
+
+constexpr Millis flush_limit = Seconds(30);
+
+}  // namespace
+
+Server::Server(Service& service)
+    : service_(service),
+      lookup_(service),
+      router_(service.config(), lookup_),
+      content_(service, service.config().get<"cleanup_service_name">()),
+      flush_(service, service.config().get<"flush_service_name">()) {
+  const config::Config& config = service.config();
+  relaxed_ =
+      std::make_shared<Settings>(Settings::read(config, service.log()));
+  stressed_ = std::make_shared<Settings>(Settings::read(
+      config.with_overrides({{"stress", "yes"}}), service.log()));
+  current_ = relaxed_;
+  most_sessions_ = config.get<"smtpd_sessions_per_process">();
+  const std::string fault = relay_protection_fault(relaxed_->restrictions);
+  if (!fault.empty()) service.log().fatal(std::string_view(fault));
+  warn_of_missing_parts();
+  preload();
+  service.when_stressed(
+      [this](bool on) { current_ = on ? stressed_ : relaxed_; });
+  service.when_drained([this] { drain(); });
+}
+
+// Nothing is opened once the process is locked.
+void Server::preload() {
+  router_.load();
+  relaxed_->open_tables();
+  stressed_->open_tables();
+  std::vector<std::string> maps{relaxed_->command_filter,
+                                relaxed_->discard_maps,
+                                relaxed_->reject_footer_maps};
+  const RestrictionSet& set = relaxed_->restrictions;
+  std::vector<const RestrictionList*> lists{
+      &set.client, &set.helo, &set.sender,      &set.relay,
+      &set.recipient, &set.data, &set.end_of_data, &set.etrn};
+  for (const auto& [name, list] : set.classes) lists.push_back(&list);
+  for (const RestrictionList* list : lists)
+    for (const Restriction& one : *list)
+      if (one.argument.find(':') != std::string::npos)
+        maps.push_back(one.argument);
+  for (const std::string& each : maps) {
+    if (each.empty()) continue;
+    const Status done = lookup_.preload(each);
+    if (!done)
+      service_.log().warning("{}: {}", each, done.trouble().text);
+  }
+}
+
+void Server::warn_of_missing_parts() const {
+  const config::Config& config = service_.config();
+  const std::string tls = config.text("smtpd_tls_security_level");
+  const auto say = [this](const char* parameter) {
+    service_.log().warning("{} is set, but is not available in this version",
+                           parameter);
+  };
+  if (!tls.empty() && tls != "none") say("smtpd_tls_security_level");
+  if (config.boolean("smtpd_sasl_auth_enable")) say("smtpd_sasl_auth_enable");
+  if (!config.text("smtpd_proxy_filter").empty()) say("smtpd_proxy_filter");
+  if (!config.text("smtpd_upstream_proxy_protocol").empty())
+    say("smtpd_upstream_proxy_protocol");
+}
+
+void Server::start() {
+  for (Listener& listener : service_.listeners())
+    listening_.push_back(std::make_unique<Listening>(
+        listener, service_.log(), [this] { return accepts(); },
+        [this](Fd socket, bool passed) {
+          arrived(std::move(socket), passed);
+        }));
+}
+
+bool Server::accepts() const {
+  return sessions_ < most_sessions_ && !service_.draining();
+}
+
+void Server::arrived(Fd socket, bool passed) {
+  ++sessions_;
+  nursery_.start(serve(std::move(socket), passed));
+  if (sessions_ < most_sessions_ || full_) return;
+  full_ = true;
+  for (const auto& each : listening_) each->pause();
+  service_.tell_load(sessions_, true);
+}
+
+Task<void> Server::serve(Fd socket, bool passed) {
+  if (passed) {
+    socket = co_await passed_descriptor(socket.get());
+    if (!socket) {
+      service_.log().warning("no connection came over the pass socket");
+      ended();
+      co_return;
+    }
+  }
+  send_without_delay(socket.get());
+  Client client = client_of(socket.get());
+  auto session = std::make_unique<Session>(
+      std::move(socket), std::move(client), current_, *this, service_.log(),
+      service_.row().name);
+  co_await session->run();
+  session.reset();
+  ended();
+}
+
+void Server::ended() {
+  --sessions_;
+  if (service_.draining()) {
+    if (sessions_ == 0) service_.finished();
+    return;
+  }
+  if (!full_) return;
+  full_ = false;
+  for (const auto& each : listening_) each->resume();
+  service_.tell_load(sessions_, false);
+}
+
+// Who is being served is served to the end; a successor takes the others.
+void Server::drain() {
+  listening_.clear();
+  service_.listeners().clear();
+  if (sessions_ == 0) service_.finished();
+}
+
+Task<Result<ipc::ClientNameAnswer>> Server::client_name(std::string address) {
+  ipc::ClientNameAnswer answer =
+      co_await lookup_.client_name(std::move(address));
+  co_return std::move(answer);
+}
+
+Task<Result<ipc::AnvilAnswer>> Server::count(std::string event,
+                                             std::string client) {
+  co_return co_await lookup_.anvil(std::move(event), std::move(client));
+}
+
+Task<Result<ipc::TableAnswer>> Server::find(ipc::TableFind question) {
+  const std::int64_t partial_from = question.partial_from;
+  co_return co_await lookup_.find_first(std::move(question.maps),
+                                        std::move(question.keys),
+                                        partial_from);
+}
+
+Task<Result<route::Resolved>> Server::resolve(std::string sender,
+                                              std::string recipient) {
+  std::string from = router_.rewrite(sender, route::Context::local);
+  std::string to = router_.rewrite(recipient, route::Context::local);
+  co_return co_await router_.resolve(std::move(from), std::move(to));
+}
+
+Task<Result<route::Router::Known>> Server::known(std::string recipient,
+                                                 route::Resolved resolved) {
+  std::string address = router_.rewrite(recipient, route::Context::local);
+  co_return co_await router_.recipient_known(std::move(address),
+                                             std::move(resolved));
+}
+
+Task<Result<ipc::FlushAnswer>> Server::flush(std::string site) {
+  ipc::FlushRequest request;
+  request.site = std::move(site);
+  co_return co_await flush_.ask(std::move(request), flush_limit);
+}
+
+Task<Result<std::unique_ptr<ipc::Link>>> Server::borrow_content_link() {
+  co_return co_await content_.borrow();
+}
+
+void Server::give_back(std::unique_ptr<ipc::Link> link) {
+  content_.give_back(std::move(link));
+}
+
+}  // namespace postern::smtpd

@@ -1,0 +1,63 @@
+// The smtpd process: accepts clients, runs their sessions, asks other
+// processes for them.
+// Next: session.h.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "common/loop/task.h"
+#include "common/route/lookup_client.h"
+#include "common/route/router.h"
+#include "common/service/service.h"
+#include "smtpd/content_pool.h"
+#include "smtpd/listening.h"
+#include "smtpd/session.h"
+#include "smtpd/settings.h"
+#include "smtpd/surroundings.h"
+
+namespace postern::smtpd {
+
+class Server final : public Surroundings {
+ public:
+  // Reads settings and tables; ends the process where they would make an
+  // open relay. Before service.lock().
+  explicit Server(Service& service);
+  // Begins to accept clients. After service.lock().
+  void start();
+
+  Task<Result<ipc::ClientNameAnswer>> client_name(std::string address) override;
+  Task<Result<ipc::AnvilAnswer>> count(std::string event,
+                                       std::string client) override;
+  Task<Result<ipc::TableAnswer>> find(ipc::TableFind question) override;
+  Task<Result<route::Resolved>> resolve(std::string sender,
+                                        std::string recipient) override;
+  Task<Result<route::Router::Known>> known(std::string recipient,
+                                           route::Resolved resolved) override;
+  Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
+  void give_back(std::unique_ptr<ipc::Link> link) override;
+
+ private:
+  void preload();
+  void warn_of_missing_parts() const;
+  bool accepts() const;
+  void arrived(Fd socket, bool passed);
+  Task<void> serve(Fd socket, bool passed);
+  void ended();
+  void drain();
+
+  Service& service_;
+  route::LookupClient lookup_;
+  route::Router router_;
+  ContentPool content_;
+  SharedLink flush_;
+  std::shared_ptr<Settings> relaxed_, stressed_, current_;
+  std::int64_t most_sessions_;
+  std::int64_t sessions_ = 0;
+  bool full_ = false;
+  std::vector<std::unique_ptr<Listening>> listening_;
+  Nursery nursery_;
+};
+
+}  // namespace postern::smtpd

@@ -1,0 +1,95 @@
+// A session on a socket pair, with a cleanup that keeps what it got and
+// answers that are made up.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/config/config.h"
+#include "common/log/log.h"
+#include "smtpd/session.h"
+
+namespace postern::smtpd::test {
+
+// What the cleanup end received of one message.
+struct Delivered {
+  ipc::MessageBegin begin;
+  std::vector<ipc::MessageRecipient> recipients;
+  ipc::MessageMark mark;
+  std::string content;
+  int frames = 0;  // of content
+  bool ended = false;
+};
+
+class FakeSurroundings final : public Surroundings {
+ public:
+  ~FakeSurroundings() override;
+
+  Task<Result<ipc::ClientNameAnswer>> client_name(std::string address) override;
+  Task<Result<ipc::AnvilAnswer>> count(std::string event,
+                                       std::string client) override;
+  Task<Result<ipc::TableAnswer>> find(ipc::TableFind question) override;
+  Task<Result<route::Resolved>> resolve(std::string sender,
+                                        std::string recipient) override;
+  Task<Result<route::Router::Known>> known(std::string recipient,
+                                           route::Resolved resolved) override;
+  Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
+  void give_back(std::unique_ptr<ipc::Link> link) override;
+
+  // What to answer.
+  std::map<std::string, std::string> table;  // key to value, in any table
+  bool tables_broken = false;
+  std::int64_t anvil_count = 1, anvil_rate = 1;
+  ipc::TroubleWire begin_trouble, verdict_trouble;
+  bool break_before_verdict = false;
+  // What happened.
+  std::vector<Delivered> messages;
+  std::vector<std::string> events;
+  std::vector<std::unique_ptr<ipc::Link>> idle;
+  int links_made = 0;
+
+ private:
+  Task<void> cleanup(ipc::Link* link);
+  std::vector<std::unique_ptr<ipc::Link>> far_ends_;
+  Nursery nursery_;
+};
+
+class Harness {
+ public:
+  // `settings` are lines of main.conf.
+  explicit Harness(const std::string& settings = "",
+                   const std::string& address = "127.0.0.1");
+  ~Harness();
+
+  // Sends text, then gives all complete replies that come of it: waits for
+  // `replies` last lines ("250 ", not "250-").
+  std::string say(const std::string& text, int replies = 1);
+  void send(const std::string& text);
+  std::string hear(int replies = 1);
+  // Until the session has ended; what it still said.
+  std::string finish();
+  void hang_up();
+
+  bool ended() const { return nursery_.empty(); }
+  // All log lines so far, each ended by "\n".
+  const std::string& log_text() const { return lines_; }
+  FakeSurroundings& around() { return *around_; }
+
+ private:
+  void begin();
+  void take();
+  bool begun_ = false;
+  std::string lines_;
+  Loop loop_;
+  log::Log log_{"postern/smtpd"};
+  std::unique_ptr<FakeSurroundings> around_;
+  std::unique_ptr<Session> session_;
+  Nursery nursery_;
+  Fd client_;
+  std::string heard_;
+};
+
+}  // namespace postern::smtpd::test
