@@ -61,7 +61,11 @@ Task<Status> EnvelopeBuilder::add(ipc::MessageRecipient recipient) {
       recipient.address.empty() ? settings_.empty_recipient
                                 : recipient.address,
       route::Context::local);
-  Given given{std::move(recipient.address), std::move(recipient.orcpt),
+  // What local forwards was first sent to another address.
+  std::string original = recipient.original.empty()
+                             ? std::move(recipient.address)
+                             : mail::unquote_local(recipient.original);
+  Given given{std::move(original), std::move(recipient.orcpt),
               recipient.notify};
   if (given.orcpt.empty() && address.find('@') != std::string::npos)
     given.orcpt = synthetic_orcpt(address);

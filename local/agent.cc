@@ -40,11 +40,11 @@ void Agent::choose_delivery() {
   if (program == "local") {
     router_.load();
     preload(settings_.alias_maps);
-    if (!settings_.unavailable.empty())
-      log.warning(
-          "{} is set, but not available: mail for mailboxes is "
-          "deferred",
-          settings_.unavailable);
+    for (const std::string& name :
+         {settings_.unavailable, settings_.expand.unavailable})
+      if (!name.empty())
+        log.warning("{} is set, but not available: mail for it is deferred",
+                    name);
     delivery_ = std::make_unique<LocalDelivery>(settings_, log, directory_,
                                                 workers_, forwarder_);
   } else if (program == "virtual") {

@@ -174,7 +174,8 @@ Task<Result<std::optional<std::string>>> Expansion::owner_of(
   using Owner = std::optional<std::string>;
   if (rules_.owner_request_special && special_name(alias)) co_return Owner();
   const std::string name = "owner-" + alias;
-  std::vector<std::string> keys(1, name);
+  std::vector<std::string> keys;
+  keys.push_back(name);
   Result<std::optional<AliasFound>> found =
       co_await directory_.alias(std::move(keys));
   if (!found) co_return found.trouble();
@@ -248,7 +249,8 @@ Task<> Expansion::follow(Context context, std::string member, bool as_user) {
 
 // False: there is no such user.
 Task<bool> Expansion::mailbox(Context context, Name name, std::string address) {
-  std::vector<std::string> names(1, name.local);
+  std::vector<std::string> names;
+  names.push_back(name.local);
   if (!name.suffix.empty()) names.push_back(name.base);
   for (std::size_t i = 0; i < names.size(); ++i) {
     // Never part of a path but as one component of it.
@@ -272,6 +274,11 @@ Task<bool> Expansion::mailbox(Context context, Name name, std::string address) {
 }
 
 Task<> Expansion::unknown(Context context, Name name, std::string address) {
+  if (!rules_.unavailable.empty()) {
+    refuse(context, address,
+           try_later("3.5", rules_.unavailable + " is not available"));
+    co_return;
+  }
   if (!rules_.luser_relay.empty() && !context.unknown_user) {
     RelayNames names;
     names.domain = name.domain;

@@ -31,6 +31,8 @@ struct ExpandRules {
   bool commands_from_alias = true;         // allow_mail_to_commands
   bool files_from_alias = true;            // allow_mail_to_files
   std::string luser_relay;                 // not expanded
+  // Set but not available (fallback_transport): unknown users wait.
+  std::string unavailable;
   std::string double_bounce_sender = "double-bounce";
   std::size_t duplicate_filter_limit = 1000;
 

@@ -99,9 +99,8 @@ Task<ipc::DeliverResult> LocalDelivery::deliver(const Job* job,
 Task<> LocalDelivery::store(const Job* job, const Step* step,
                             Outcome* outcome) {
   if (!settings_.unavailable.empty()) {
-    outcome->failed(
-        step->recipient,
-        try_later("3.5", settings_.unavailable + " is set, but not available"));
+    outcome->failed(step->recipient, try_later("3.5", settings_.unavailable +
+                                                          " is not available"));
     co_return;
   }
   const std::optional<std::string> path = mailbox_path(settings_, step->user);

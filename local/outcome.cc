@@ -68,7 +68,9 @@ void Outcome::sent(const std::string& address, const std::string& text,
                    const std::string& action) {
   log_line(address, "2.0.0", request_.verify_only ? "deliverable" : "sent",
            text);
-  settle(ipc::Outcome::sent, "2.0.0", text);
+  // As a notice of success tells it (RFC 3464 section 2.3.6).
+  settle(ipc::Outcome::sent, "2.0.0",
+         "delivery via " + request_.service + ": " + text);
   if (wants_success_) result_.success_action = action;
 }
 

@@ -14,6 +14,13 @@ bool lists(const std::string& words, std::string_view word) {
   });
 }
 
+std::string first_set(const config::Config& config,
+                      std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    if (!config.text(name).empty()) return name;
+  return "";
+}
+
 LockRules lock_rules(const config::Config& config, const std::string& methods) {
   LockRules rules;
   rules.methods = split_words(to_lower(methods));
@@ -53,6 +60,8 @@ ExpandRules expand_rules(const config::Config& config,
   rules.double_bounce_sender = config.get<"double_bounce_sender">();
   rules.duplicate_filter_limit = static_cast<std::size_t>(
       std::max<std::int64_t>(config.get<"duplicate_filter_limit">(), 0));
+  rules.unavailable =
+      first_set(config, {"fallback_transport_maps", "fallback_transport"});
   return rules;
 }
 
@@ -67,10 +76,9 @@ void read_local(const config::Config& config, Settings& settings) {
   const std::string prepend = config.get<"prepend_delivered_header">();
   settings.delivered_to_file = lists(prepend, "file");
   settings.delivered_to_forward = lists(prepend, "forward");
-  for (const char* name : {"mailbox_transport_maps", "mailbox_transport",
-                           "mailbox_command_maps", "mailbox_command"})
-    if (settings.unavailable.empty() && !config.text(name).empty())
-      settings.unavailable = name;
+  settings.unavailable =
+      first_set(config, {"mailbox_transport_maps", "mailbox_transport",
+                         "mailbox_command_maps", "mailbox_command"});
 }
 
 void read_virtual(const config::Config& config, Settings& settings) {

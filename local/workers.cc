@@ -54,6 +54,46 @@ class Workers::Place {
   bool held_ = false;
 };
 
+// An empty path is no mailbox, and always free.
+class Workers::Turn {
+ public:
+  Turn(Workers& workers, std::string path)
+      : workers_(workers), path_(std::move(path)) {}
+  ~Turn() {
+    const auto box = workers_.turns_.find(path_);
+    if (path_.empty() || box == workers_.turns_.end()) return;
+    std::erase(box->second, &granted_);
+    if (!held_ && !granted_.is_set()) return;
+    if (box->second.empty()) {
+      workers_.turns_.erase(box);
+      return;
+    }
+    Promised<bool>* next = box->second.front();
+    box->second.pop_front();
+    next->set(true);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  Task<bool> get() {
+    const bool busy = workers_.turns_.contains(path_);
+    if (path_.empty() || !busy) {
+      if (!path_.empty()) workers_.turns_[path_];
+      held_ = true;
+      co_return true;
+    }
+    workers_.turns_[path_].push_back(&granted_);
+    held_ = co_await granted_.wait(place_limit);
+    co_return held_;
+  }
+
+ private:
+  Workers& workers_;
+  std::string path_;
+  Promised<bool> granted_;
+  bool held_ = false;
+};
+
 Workers::Workers(Service& service, std::int64_t most)
     : service_(service),
       most_(std::max<std::int64_t>(most, 1)),
@@ -100,6 +140,9 @@ void Workers::dismiss_idle() {
 Task<Result<std::string>> Workers::store(ipc::WorkerRequest who,
                                          ipc::StoreRequest what) {
   const std::string key = key_of(who);
+  Turn turn(*this, what.format == "mbox" ? what.path : "");
+  const bool my_turn = co_await turn.get();
+  if (!my_turn) co_return try_later("3.2", "too many deliveries at once");
   Place place(*this);
   const bool placed = co_await place.get();
   if (!placed) co_return try_later("3.2", "too many deliveries at once");

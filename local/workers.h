@@ -1,9 +1,11 @@
 // Workers: processes that are a recipient, started by master, and kept for a
-// few seconds because mail for one recipient often comes in bursts.
+// few seconds because mail for one recipient often comes in bursts. Messages
+// for one mbox file wait for each other here, in order, instead of at its lock.
 #pragma once
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -39,6 +41,7 @@ class Workers {
     std::unique_ptr<ipc::Link> link;
   };
   class Place;  // one of the `most`
+  class Turn;   // at a mailbox
 
   std::unique_ptr<ipc::Link> take_idle(const std::string& key);
   void keep(std::string key, std::unique_ptr<ipc::Link> link);
@@ -50,6 +53,8 @@ class Workers {
   std::int64_t busy_ = 0;
   std::list<Idle> idle_;  // the one that waits longest first
   std::list<Promised<bool>*> waiting_;
+  // Mailboxes at work, and who waits for them.
+  std::map<std::string, std::list<Promised<bool>*>> turns_;
   Timer timer_;
 };
 

@@ -139,8 +139,6 @@ Result<ipc::LinkAnswer> Supervisor::start_worker(
   if (!pair) return pair.trouble();
   child.arguments = {"worker", "-d", request.directory, "-t", asker.tag, "-f",
                      generation_.config.get<"syslog_facility">()};
-  if (generation_.config.boolean("allow_degraded_isolation"))
-    child.arguments.push_back("-g");
   if (generation_.log_file) {
     child.arguments.push_back("-l");
     child.log_file = generation_.log_file.get();

@@ -1,5 +1,7 @@
 #include "smtpd/data_reader.h"
 
+#include <algorithm>
+
 namespace postern::smtpd {
 namespace {
 
@@ -53,13 +55,15 @@ void DataReader::line(std::string_view text, bool bare, std::string& out) {
 // is renamed, a line that begins with a blank belongs to the body.
 std::size_t DataReader::first_line(std::string_view input, std::string& out) {
   const std::size_t newline = input.find('\n');
-  const bool judged = newline != npos || input.size() >= enough_of_first_line;
-  if (!judged) return npos;
-  std::string_view text = input.substr(0, newline);
+  const bool longish = std::min(newline, input.size()) >= enough_of_first_line;
+  if (newline == npos && !longish) return npos;
+  // The same is looked at however much has come.
+  std::string_view text =
+      input.substr(0, longish ? enough_of_first_line : newline);
   if (framing_ == Framing::dot && text.starts_with('.')) text.remove_prefix(1);
   if (is_mbox_line(text)) {
     out += "X-Mailbox-Line: ";
-    if (newline == npos) first_ = false;
+    if (longish) first_ = false;
     return 0;  // and the next line is a first line again
   }
   first_ = false;

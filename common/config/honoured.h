@@ -10,7 +10,23 @@ namespace postern::config {
 enum class Honoured { yes, not_yet, no_effect_needed };
 
 inline constexpr std::string_view not_yet_honoured[] = {
+    "biff",
+    "command_execution_directory",
+    "command_expansion_filter",
+    "command_time_limit",
+    "execution_directory_expansion_filter",
+    "fallback_transport",
+    "fallback_transport_maps",
     "fault_injection_code",
+    "forward_expansion_filter",
+    "forward_path",
+    "local_command_shell",
+    "local_delivery_status_filter",
+    "mailbox_command",
+    "mailbox_command_maps",
+    "mailbox_transport",
+    "mailbox_transport_maps",
+    "virtual_delivery_status_filter",
 };
 
 inline constexpr std::string_view no_effect_needed[] = {

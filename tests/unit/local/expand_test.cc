@@ -251,6 +251,13 @@ TEST_CASE("luser_relay takes what nobody has") {
         Texts{"5.1.1 nobody@home.test: unknown user: \"nobody\""});
 }
 
+TEST_CASE("unknown users wait for a fallback that is not available") {
+  Case c;
+  c.rules.unavailable = "fallback_transport";
+  CHECK(c.steps("ghost@home.test") ==
+        Texts{"4.3.5 ghost@home.test: fallback_transport is not available"});
+}
+
 TEST_CASE("required names without an alias swallow their mail") {
   Case c;
   for (const char* name : {"postmaster@home.test", "MAILER-DAEMON@home.test"}) {

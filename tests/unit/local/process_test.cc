@@ -289,7 +289,7 @@ TEST_CASE("mail for a user is in the mailbox when qmgr hears so") {
   REQUIRE(report.results.size() == 1);
   CHECK(report.results[0].index == 7);
   CHECK(report.results[0].outcome == ipc::Outcome::sent);
-  CHECK(report.results[0].text == "delivered to mailbox");
+  CHECK(report.results[0].text == "delivery via local: delivered to mailbox");
   CHECK(report.results[0].success_action == "delivered");
   const std::string box = suite.file("/mail/bob");
   CHECK(box.starts_with("From s@far.test  "));
@@ -391,7 +391,8 @@ TEST_CASE("virtual mail is stored with the ids of the tables") {
                             {"virtual_gid_maps", "static:5001"}});
     const auto report = suite.deliver("A@box.test", "Subject: v\n\nx\n");
     INFO(suite.log());
-    CHECK(report.results.at(0).text == "delivered to maildir");
+    CHECK(report.results.at(0).text ==
+          "delivery via local: delivered to maildir");
     REQUIRE(suite.worker_requests.size() == 1);
     CHECK(suite.worker_requests[0].uid == 5000);
     CHECK(suite.worker_requests[0].gid == 5001);
