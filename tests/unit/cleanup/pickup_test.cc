@@ -29,7 +29,7 @@ queue::Envelope envelope_to(const std::vector<std::string>& addresses) {
 }
 
 std::string drop(Fixture& fixture, const std::string& text,
-                 const queue::Envelope& envelope) {
+                 queue::Envelope envelope) {
   bool given = false;
   Result<std::string> id = queue::write_maildrop(
       fixture.spool, envelope, [&]() -> Result<std::string> {
