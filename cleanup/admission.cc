@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t patience = 32u << 20;
 // An announcement must fit into a frame: a longer one names the message only.
 constexpr std::size_t longest = ipc::largest_frame / 2;
+// So many messages are remembered while there is no link.
+constexpr std::size_t most_missed = 100'000;
 
 std::size_t size_of(const ipc::MessageAdmit& message) {
   std::size_t size = message.envelope.size();
@@ -39,6 +41,7 @@ Task<void> Admission::keep_connected() {
     if (made) {
       link_ = std::move(*made);
       link_->when_closed([this] { lost(); });
+      tell_missed();
       break;
     }
     co_await pause(delay);
@@ -52,9 +55,23 @@ void Admission::lost() {
   if (wanted_) start();
 }
 
+// By name alone: qmgr reads the file.
+void Admission::tell_missed() {
+  for (std::string& id : std::exchange(missed_, {})) {
+    ipc::MessageAdmit message;
+    message.queue_id = std::move(id);
+    link_->send(message);
+  }
+}
+
 void Admission::announce(ipc::MessageAdmit message) {
-  if (!link_ || !link_->open()) return;
+  if (!link_ || !link_->open()) {
+    if (missed_.size() < most_missed)
+      missed_.push_back(std::move(message.queue_id));
+    return;
+  }
   if (link_->unsent() > patience) {
+    missed_.push_back(std::move(message.queue_id));
     link_->close();
     return;
   }

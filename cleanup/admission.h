@@ -1,10 +1,13 @@
 // Tells qmgr of new messages, over one link for all of them, and never waits
-// for it. A message that could not be announced lies in incoming: qmgr looks
-// there each time it gets this link.
+// for it. What could not be announced is named when there is a link again;
+// beyond a limit, and after a crash of ours, qmgr finds it by looking into
+// incoming.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "common/base/result.h"
 #include "common/ipc/link.h"
@@ -27,11 +30,13 @@ class Admission {
  private:
   Task<void> keep_connected();
   void lost();
+  void tell_missed();
 
   Connect connect_;
   std::unique_ptr<ipc::Link> link_;
   bool wanted_ = false;
   bool connecting_ = false;
+  std::vector<std::string> missed_;  // queue ids, to be told by the next link
   Nursery nursery_;
 };
 

@@ -44,6 +44,7 @@ Settings::Settings(const config::Config& config) {
   address_token_limit =
       static_cast<std::size_t>(config.get<"header_address_token_limit">());
   message_size_limit = config.get<"message_size_limit">();
+  replace_stray_cr = config.get<"cleanup_replace_stray_cr_lf">();
   remote_header_rewrite_domain = config.get<"remote_header_rewrite_domain">();
   duplicate_limit = config.get<"duplicate_filter_limit">();
   enable_original_recipient = config.get<"enable_original_recipient">();

@@ -41,6 +41,7 @@ struct Settings {
   std::size_t header_size_limit = 102400;
   std::size_t address_token_limit = 10240;
   std::int64_t message_size_limit = 0;  // 0: none
+  bool replace_stray_cr = true;  // cleanup_replace_stray_cr_lf
   std::string remote_header_rewrite_domain;
   // Addresses.
   std::int64_t duplicate_limit = 1000;

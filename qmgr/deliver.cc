@@ -82,6 +82,7 @@ void Manager::pump() {
   if (draining_) return;
   const std::int64_t now = now_seconds();
   std::optional<std::int64_t> wake;
+  admit_announced();
   for (auto& [name, t] : transports_) {
     while (auto next = t->next(now)) {
       ++deliveries_;
@@ -91,11 +92,6 @@ void Manager::pump() {
       wake = wake ? std::min(*wake, *when) : *when;
   }
   if (wake) pump_timer_.start(Seconds(std::max<std::int64_t>(*wake - now, 1)));
-  if (room() && (incoming_left_ || deferred_left_) &&
-      active_.size() * 2 < static_cast<std::size_t>(active_limit_)) {
-    if (incoming_left_ && cleanup_links_ == 0) scan_incoming();
-    if (deferred_left_) scan_deferred(false);
-  }
 }
 
 ipc::DeliverRequest Manager::make_request(const Transport& t,

@@ -16,6 +16,10 @@ namespace {
 // A file this young may still be in its writer's hands.
 constexpr std::int64_t fresh = 10;
 
+// Names of messages that wait in incoming for room in the active queue; what
+// is beyond is found by scanning.
+constexpr std::size_t most_announced = 100'000;
+
 constexpr Millis forever = std::chrono::hours(24 * 365);
 
 }  // namespace
@@ -67,9 +71,12 @@ void Manager::set_aside(const std::string& id, queue::Box box,
 }
 
 void Manager::admit(ipc::MessageAdmit admitted) {
-  if (active_.contains(admitted.queue_id)) return;
-  if (!room() || draining_) {
-    incoming_left_ = true;
+  if (draining_ || active_.contains(admitted.queue_id)) return;
+  if (!room()) {
+    if (announced_.size() < most_announced)
+      announced_.push_back(std::move(admitted.queue_id));
+    else
+      incoming_left_ = true;
     return;
   }
   const auto layout = queue::decode_layout(admitted.layout);
@@ -171,13 +178,29 @@ Task<void> Manager::route_then_enqueue(std::shared_ptr<Message> message) {
   schedule_pump();
 }
 
+// Recipients of one domain stand together, so that a relay host can pass them
+// on together too.
+std::vector<std::size_t> Manager::by_domain(
+    const std::vector<ipc::RouteWire>& routes) {
+  std::vector<std::size_t> order(routes.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  const auto domain = [&](std::size_t i) {
+    return mail::split_address(routes[i].address).domain;
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) {
+                     return domain(a) < domain(b);
+                   });
+  return order;
+}
+
 // Recipients with the same transport and destination travel together, up to
 // the transport's recipient limit.
 void Manager::enqueue(const std::shared_ptr<Message>& message,
                       const std::vector<ipc::RouteWire>& routes) {
   const std::int64_t now = now_seconds();
   std::map<std::pair<std::string, std::string>, Entry> groups;
-  for (std::size_t i = 0; i < routes.size(); ++i) {
+  for (const std::size_t i : by_domain(routes)) {
     if (message->envelope.recipients[i].done) continue;
     std::string name = routes[i].transport;
     std::string nexthop = routes[i].nexthop;
@@ -231,7 +254,7 @@ void Manager::scan_incoming() {
     // While cleanup lives, it tells us of a file once that is synced.
     const auto modified = spool_.modified(queue::Box::incoming, id);
     if (cleanup_links_ > 0 && modified && *modified > now - fresh) {
-      incoming_left_ = true;
+      rescan_timer_.start(Seconds(fresh));
       continue;
     }
     activate(id, queue::Box::incoming, true, {});
@@ -281,6 +304,20 @@ void Manager::scan_deferred(bool all) {
     }
     activate(id, queue::Box::deferred, false, {});
   }
+}
+
+// As many as there is room for, in the order in which they came.
+void Manager::admit_announced() {
+  while (room() && !announced_.empty()) {
+    const std::string id = std::move(announced_.front());
+    announced_.pop_front();
+    activate(id, queue::Box::incoming, false, {});
+  }
+  // Not before half of the room is free again: a scan costs more than its
+  // first message.
+  if (active_.size() * 2 > static_cast<std::size_t>(active_limit_)) return;
+  if (announced_.empty() && incoming_left_) scan_incoming();
+  if (deferred_left_) scan_deferred(false);
 }
 
 // One look at the disk per queue run, and one as soon as there is room again.

@@ -50,6 +50,10 @@ Manager::Manager(Service& service)
       flush_domains_(flush_domains(service.config())),
       notices_(service, service.config().get<"bounce_service_name">()),
       pump_timer_([this] { schedule_pump(); }),
+      rescan_timer_([this] {
+        scan_incoming();
+        schedule_pump();
+      }),
       pump_item_(*this) {
   for (const std::string& name :
        split_words(service.config().get<"defer_transports">()))

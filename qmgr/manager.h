@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -68,12 +69,15 @@ class Manager {
   void begin(std::shared_ptr<Message> message,
              std::vector<ipc::RouteWire> routes);
   Task<void> route_then_enqueue(std::shared_ptr<Message> message);
+  static std::vector<std::size_t> by_domain(
+      const std::vector<ipc::RouteWire>& routes);
   void enqueue(const std::shared_ptr<Message>& message,
                const std::vector<ipc::RouteWire>& routes);
   void set_aside(const std::string& id, queue::Box box,
                  const std::string& why);
   Task<void> serve_cleanup(std::unique_ptr<ipc::Link> link);
   Task<void> next_scan();
+  void admit_announced();
 
   // control.cc
   Task<Result<bool>> flushable(std::string domain);
@@ -131,6 +135,7 @@ class Manager {
   std::unordered_map<std::string, std::unique_ptr<SharedLink>> agents_;
   // Deferred messages we know, with the time of their next attempt (seconds).
   std::unordered_map<std::string, std::int64_t> deferred_;
+  std::deque<std::string> announced_;  // in incoming, waiting for room
   bool incoming_left_ = false;   // more lies there than the active limit allows
   bool deferred_left_ = false;
   bool draining_ = false;
@@ -138,6 +143,7 @@ class Manager {
   int cleanup_links_ = 0;
   SharedLink notices_;
   Timer pump_timer_;
+  Timer rescan_timer_;
   struct PumpItem final : Item {
     explicit PumpItem(Manager& m) : manager(m) {}
     void run() override { manager.pump(); }

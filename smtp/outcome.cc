@@ -199,6 +199,9 @@ void Ledger::settle(std::size_t recipient, ipc::DeliverResult result,
   event.decimals = settings_.delay_decimals;
   log_delivery(log_, event);
 
+  // The log line has the relay in a field of its own; a notice has not.
+  if (result.outcome == ipc::Outcome::sent)
+    result.text = "delivery via " + relay_ + ": " + result.text;
   settled_[recipient] = true;
   --open_;
   report_.results.push_back(std::move(result));

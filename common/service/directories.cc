@@ -75,6 +75,18 @@ Result<std::vector<WantedDirectory>> wanted_directories(
   for (const QueueDirectory& each : queue_directories())
     add(each.name.empty() ? queue : queue + "/" + std::string(each.name),
         owners.mail, each.owned_by_root, each.dropped_into, each.mode);
+  // The smtp processes pass through `private` to the sockets of LMTP servers
+  // and the like, and do not see what is in it.
+  if (as_root) {
+    const os::User network =
+        class_user(config, sandbox::UserClass::network, owners.mail);
+    for (WantedDirectory& each : all)
+      if (each.path == queue + "/private") {
+        each.group = network.gid;
+        each.group_name = "of " + network.name;
+        each.mode = 0710;
+      }
+  }
   // lookup makes its caches in it, but cannot replace what is authd's there;
   // others pass through it to theirs and do not see what is in it.
   const os::User lookup =
