@@ -7,6 +7,10 @@
 namespace postern::cleanup {
 
 Task<Status> ContentPass::feed(std::string bytes) {
+  // Line ends are LF here: a CR stands where none may (cleanup_replace_stray_
+  // cr_lf), and another server could take it for a line end.
+  if (settings_.replace_stray_cr)
+    std::replace(bytes.begin(), bytes.end(), '\r', ' ');
   if (in_body_) co_return put(bytes);
   pending_ += bytes;
   std::size_t at = 0;

@@ -121,14 +121,10 @@ Refusal Session::rcpt_parameter(const mail::Parameter& parameter,
 }
 
 Task<Refusal> Session::open_submission() {
-  bool local = forwarded_remote_ == 0;
-  if (forwarded_remote_ < 0) {
-    local = co_await access_.local_rewriting();
-  }
   auto submission = std::make_unique<Submission>(surroundings_);
   Submission* opening = submission.get();
   transaction_->submission = std::move(submission);
-  Result<ipc::MessageBegun> begun = co_await opening->begin(beginning(local));
+  Result<ipc::MessageBegun> begun = co_await opening->begin(beginning());
   if (begun && !begun->trouble.present) {
     facts_.queue_id = begun->queue_id;
     log_client();
@@ -145,7 +141,9 @@ Task<Refusal> Session::open_submission() {
 }
 
 // Attributes have Postfix's names: queue files and milters know them.
-ipc::MessageBegin Session::beginning(bool local) const {
+ipc::MessageBegin Session::beginning() const {
+  const bool local =
+      forwarded_remote_ < 0 ? local_rewriting_ : forwarded_remote_ == 0;
   ipc::MessageBegin begin;
   begin.arrival = transaction_->arrival;
   begin.sender = *facts_.sender;

@@ -71,6 +71,8 @@ Task<void> Session::identify() {
       client.name_code = client.reverse_code = '4';
     }
   }
+  // By the connection, whoever XCLIENT says is behind it.
+  local_rewriting_ = co_await access_.local_rewriting();
   log_.info("connect from {}", client.shown());
 }
 

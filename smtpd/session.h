@@ -112,7 +112,7 @@ class Session {
   std::optional<std::string> parse_address(const std::string& path,
                                            bool strict, bool allow_empty) const;
   Task<Refusal> open_submission();
-  ipc::MessageBegin beginning(bool local) const;
+  ipc::MessageBegin beginning() const;
   void log_client() const;
   std::string received() const;
   std::string no_recipients() const;
@@ -163,6 +163,7 @@ class Session {
   bool restart_ = false;  // XCLIENT: begin again
   bool counted_ = false;  // anvil knows of this connection
   bool limits_apply_ = false;
+  bool local_rewriting_ = false;  // local_header_rewrite_clients
   bool may_xclient_ = false, may_xforward_ = false;
   std::int64_t forwarded_remote_ = -1;  // XFORWARD SOURCE: 1 remote, 0 local
 };
