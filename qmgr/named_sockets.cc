@@ -55,6 +55,9 @@ Task<void> NamedSockets::serve(Fd socket, std::string program) {
 Task<void> NamedSockets::request(Stream* stream, std::string program) {
   if (program == "showq") {
     co_await list_queue(&manager_, stream);
+    // Closing with something unread would reset the connection, and the end of
+    // the list with it.
+    stream->poll();
     co_return;
   }
   std::size_t end = std::string::npos;

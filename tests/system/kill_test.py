@@ -27,7 +27,9 @@ def main(bin_dir):
         minimal_backoff_time="1s", maximal_backoff_time="2s",
         queue_run_delay="1s", transport_retry_time="1s",
         smtpd_client_connection_count_limit="0",
-        local_destination_concurrency_limit="2")
+        local_destination_concurrency_limit="2",
+        # A killed worker leaves its dot-lock behind.
+        stale_lock_time="2s", deliver_lock_delay="1s")
     suite.start()
     senders = [Sender(suite.port, f"s{i}", [f"{user}@mail.example.com",
                                             "far@away.test"])
@@ -58,6 +60,10 @@ def main(bin_dir):
             return not any((suite.top / "queue/incoming").iterdir())
         wait_until(empty, 90)
         return judge(senders, sink, spool / user, killed, suite)
+    except AssertionError as error:
+        print(error)
+        print("\n".join(suite.log().splitlines()[-60:]))
+        return 1
     finally:
         for sender in senders:
             sender.stopping.set()

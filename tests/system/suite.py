@@ -55,8 +55,7 @@ def wait_until(what, seconds=10):
         if result:
             return result
         if time.monotonic() > end:
-            raise AssertionError("never became true: " + what.__doc__
-                                 if what.__doc__ else "never became true")
+            raise AssertionError(f"never became true: {what.__doc__ or what}")
         time.sleep(0.02)
 
 
@@ -101,7 +100,7 @@ class Suite:
         self.top.chmod(0o755)
         self.conf = self.top / "conf"
         self.conf.mkdir(mode=0o755)
-        self.bin = pathlib.Path(bin_dir)
+        self.bin = pathlib.Path(bin_dir).resolve()
         self.port = free_port()
         self.foreground = None
         return self
@@ -131,7 +130,8 @@ class Suite:
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(20)
             s.connect(str(self.top / "queue/public" / socket_name))
-            s.sendall((line + "\n").encode())
+            if line:
+                s.sendall((line + "\n").encode())
             data = b""
             while chunk := s.recv(65536):
                 data += chunk
@@ -139,10 +139,11 @@ class Suite:
 
     def queue(self):
         return [json.loads(line)
-                for line in self.ask("showq", "list").splitlines()]
+                for line in self.ask("showq", "").splitlines()]
 
     def configure(self, maxproc="-", options="", rows="", **settings):
         values = {
+            "compatibility_level": "3.6",
             "queue_directory": self.top / "queue",
             "data_directory": self.top / "data",
             "daemon_directory": self.bin,
