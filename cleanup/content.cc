@@ -94,15 +94,6 @@ Task<Status> ContentPass::finish() {
 
 Status ContentPass::put(std::string_view bytes) {
   if (bytes.empty()) return {};
-  // Lines end in LF here, so every CR is a stray one. Passed on, it could end
-  // a line, or the message, in the eyes of some next host.
-  std::string replaced;
-  if (settings_.replace_stray_cr &&
-      bytes.find('\r') != std::string_view::npos) {
-    replaced = bytes;
-    std::replace(replaced.begin(), replaced.end(), '\r', ' ');
-    bytes = replaced;
-  }
   last_ = bytes.back();
   size_ += static_cast<std::int64_t>(bytes.size()) +
            std::count(bytes.begin(), bytes.end(), '\n');

@@ -18,20 +18,29 @@ constexpr std::size_t at_a_time = 20;
 constexpr std::size_t piece = 65536;
 // An unfinished file older than this is what a dead postdrop left.
 constexpr std::int64_t abandoned_after = 3600;
+// Of a line that is dropped, so much is remembered.
+constexpr std::size_t longest_start = 1024;
 // What a submitter may ask for.
 constexpr std::int64_t submitted_flags =
     ipc::smtputf8_requested | ipc::report_deliveries | ipc::verify_only;
 constexpr std::int64_t all_notify = ipc::notify_never | ipc::notify_success |
                                     ipc::notify_failure | ipc::notify_delay;
 
+// What remains after the marks that mail readers put before such lines; of a
+// line with more marks than anybody puts, nothing.
+std::string_view unmarked(std::string_view line) {
+  constexpr std::size_t most_marks = 64;
+  const std::size_t marks =
+      std::min(line.find_first_not_of('>'), line.size());
+  return marks <= most_marks ? line.substr(marks) : "?";
+}
+
 bool is_from_line(std::string_view line) {
-  while (line.starts_with('>')) line.remove_prefix(1);
-  return line.starts_with("From ");
+  return unmarked(line).starts_with("From ");
 }
 
 bool could_be_from_line(std::string_view start) {
-  while (start.starts_with('>')) start.remove_prefix(1);
-  return std::string_view("From ").starts_with(start);
+  return std::string_view("From ").starts_with(unmarked(start));
 }
 
 }  // namespace
@@ -60,10 +69,10 @@ std::string SubmissionStart::feed(std::string bytes) {
         kept_.erase(0, end + 1);
         continue;
       }
-      kept_.resize(std::min<std::size_t>(kept_.size(), 1024));
+      kept_.resize(std::min<std::size_t>(kept_.size(), longest_start));
       return {};
     }
-    if (kept_.size() < 1024 && could_be_from_line(kept_)) return {};
+    if (could_be_from_line(kept_)) return {};
     started_ = true;
     std::string out = finish();
     if (out.starts_with(' ') || out.starts_with('\t')) out.insert(0, "\n");

@@ -39,7 +39,6 @@ Settings::Settings(const config::Config& config) {
   undisclosed_recipients_header = config.get<"undisclosed_recipients_header">();
   dropped_headers = lower_words(config.get<"message_drop_headers">());
   hopcount_limit = config.get<"hopcount_limit">();
-  replace_stray_cr = config.get<"cleanup_replace_stray_cr_lf">();
   header_size_limit =
       static_cast<std::size_t>(config.get<"header_size_limit">());
   address_token_limit =

@@ -39,7 +39,6 @@ struct Settings {
   std::set<std::string> dropped_headers;  // lower case
   std::int64_t hopcount_limit = 50;
   std::size_t header_size_limit = 102400;
-  bool replace_stray_cr = true;
   std::size_t address_token_limit = 10240;
   std::int64_t message_size_limit = 0;  // 0: none
   bool replace_stray_cr = true;  // cleanup_replace_stray_cr_lf

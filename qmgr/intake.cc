@@ -89,7 +89,9 @@ void Manager::admit(ipc::MessageAdmit admitted) {
   const Status moved = spool_.move(admitted.queue_id, queue::Box::incoming,
                                    queue::Box::active);
   if (!moved) {
-    log_.warning("{}: {}", admitted.queue_id, moved.trouble().text);
+    // Gone already: a scan had found it before this word came.
+    if (spool_.modified(queue::Box::incoming, admitted.queue_id))
+      log_.warning("{}: {}", admitted.queue_id, moved.trouble().text);
     return;
   }
   auto message = std::make_shared<Message>();
