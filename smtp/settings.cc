@@ -204,7 +204,8 @@ Result<Settings> read_settings(const config::Config& config, bool lmtp) {
   out.verify_by_data = twins.text("address_verify_target") == "data";
   out.delay_decimals =
       static_cast<int>(config.get<"delay_logging_resolution_limit">());
-  out.external_addresses = config.text("info_log_addr_form") != "internal";
+  out.external_addresses =
+      !equal_nocase(config.get<"info_log_address_format">(), "internal");
   return out;
 }
 

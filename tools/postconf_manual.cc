@@ -33,7 +33,7 @@ const char* kind_text(Kind kind) {
 const char* state_text(std::string_view name) {
   switch (config::honoured(name)) {
     case config::Honoured::yes: return "";
-    case config::Honoured::not_yet: return "accepted; no effect yet";
+    case config::Honoured::not_yet: return "not available yet";
     case config::Honoured::no_effect_needed:
       return "accepted; nothing here needs it";
   }

@@ -116,10 +116,19 @@ class Checker {
                        : "did you mean " + near + "?",
           std::string::npos);
     }
-    if (known && honoured(name) == Honoured::not_yet)
+    if (known && honoured(name) == Honoured::not_yet && !leaves_off(setting))
       add(Weight::warning, setting,
-          name + " is accepted, but it has no effect in this version", "",
+          name + " is set, but is not available in this version", "",
           std::string::npos);
+  }
+
+  // Asks for nothing that would have to be there.
+  static bool leaves_off(const Setting& setting) {
+    const Row* row = find_row(setting.name);
+    if (!row) return false;
+    return setting.value.empty() || setting.value == row->initial ||
+           setting.value == "none" ||
+           (row->kind == Kind::boolean && setting.value == "no");
   }
 
   void check_comment(const Setting& setting) {

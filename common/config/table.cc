@@ -37,6 +37,9 @@ std::optional<ServiceParameter> find_service_parameter(std::string_view name) {
 }
 
 Honoured honoured(std::string_view name) {
+  if (!find_row(name))
+    if (auto parameter = find_service_parameter(name))
+      name = parameter->row->name;
   for (std::string_view one : not_yet_honoured)
     if (one == name) return Honoured::not_yet;
   for (std::string_view one : no_effect_needed)

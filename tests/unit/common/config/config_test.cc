@@ -226,6 +226,11 @@ TEST_CASE("the check finds what an administrator should look at") {
            "the value of mydomain refers to itself"},
           {"smtpd_timeout = abc",
            "parameter smtpd_timeout: bad time value or unit: abc"},
+          {"header_checks = regexp:/a",
+           "header_checks is set, but is not available in this version"},
+          {"relay_transport_rate_delay = 1s",
+           "relay_transport_rate_delay is set, but is not available in this "
+           "version"},
           {"fallback_relay = a", "obsolete parameter name: fallback_relay"},
           {"relayhost = $nosuch", "undefined parameter: nosuch"},
           {"relayhost = ${nosuch", "truncated macro reference: \"${nosuch\""},
@@ -242,9 +247,11 @@ TEST_CASE("the check is silent about what is right") {
                  "smtpd_restriction_classes = fast\nfast = permit\n"
                  "alias_maps = ldap:people\npeople_server_host = h\n"
                  "relay_destination_concurrency_limit = 3\n"
-                 "luser_relay = $user@$domain\n",
+                 "luser_relay = $user@$domain\n"
+                 "biff = no\nsmtpd_milters =\n"
+                 "smtpd_tls_security_level = none\n",
                  "smtp inet n - n - - smtpd -o syslog_name=x/$service_name "
-                 "-o biff=${mine?yes}\n")
+                 "-o soft_bounce=${mine?yes}\n")
             .empty());
 }
 
