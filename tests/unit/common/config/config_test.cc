@@ -220,7 +220,7 @@ TEST_CASE("the check finds what an administrator should look at") {
   auto [text, expected] =
       GENERATE(table<std::string, std::string>({
           {"smtpd_baner = x", "unknown parameter: smtpd_baner"},
-          {"biff = no # comment",
+          {"soft_bounce = no # comment",
            "the text from '#' on is part of the value, not a comment"},
           {"mydomain = a $mydomain",
            "the value of mydomain refers to itself"},
