@@ -25,6 +25,7 @@ struct SideEffects {
   std::int64_t flags = 0;  // CleanupFlag: hold, discard
   std::string filter, redirect;
   std::vector<std::string> prepend;  // headers
+  std::vector<std::string> bcc;      // more recipients
   bool any() const {
     return flags != 0 || !filter.empty() || !redirect.empty();
   }
@@ -77,7 +78,10 @@ class Access {
   Task<Outcome> act(std::string value, std::string table, Subject subject,
                     int depth);
   std::vector<ipc::TableFind> questions(const Restriction& restriction,
-                                        const Subject& subject) const;
+                                        const Subject& subject,
+                                        const std::string& address) const;
+  std::string address_for(const Restriction& restriction,
+                          const Subject& subject) const;
   // Whom a check speaks of, by the check that its stage's tables stand for.
   Subject judged_subject(Check check) const;
   static Subject named_subject(std::string name, const char* kind);

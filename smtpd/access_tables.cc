@@ -48,23 +48,33 @@ ipc::TableFind domain_question(const std::string& maps,
 
 }  // namespace
 
+std::string Access::address_for(const Restriction& restriction,
+                                const Subject& subject) const {
+  const Check check = restriction.check == Check::table ? subject.table_check
+                                                        : restriction.check;
+  if (check == Check::check_sender_access) return facts_.sender.value_or("");
+  if (check == Check::check_recipient_access)
+    return facts_.recipient.value_or("");
+  return "";
+}
+
 // What a table is asked, in order; the first answer counts.
-std::vector<ipc::TableFind> Access::questions(const Restriction& restriction,
-                                              const Subject& subject) const {
+std::vector<ipc::TableFind> Access::questions(
+    const Restriction& restriction, const Subject& subject,
+    const std::string& address) const {
   const bool parents = settings_->parents_in_client_access;
   const std::string& maps = restriction.argument;
   const Check check = restriction.check == Check::table ? subject.table_check
                                                         : restriction.check;
   std::vector<ipc::TableFind> out;
-  const auto address = [&](const std::optional<std::string>& given) {
-    if (!given) return;
+  const auto by_address = [&] {
     mail::ExtensionRules rules;
     rules.delimiters = settings_->delimiters;
-    if (given->empty())
+    if (address.empty())
       out.push_back({maps, {settings_->null_access_key}, 1});
     else
       out.push_back(
-          question_of(maps, tables::access_keys(*given, rules, parents)));
+          question_of(maps, tables::access_keys(address, rules, parents)));
   };
   switch (check) {
     case Check::check_client_access:
@@ -81,8 +91,12 @@ std::vector<ipc::TableFind> Access::questions(const Restriction& restriction,
       if (facts_.helo)
         out.push_back(domain_question(maps, *facts_.helo, parents));
       break;
-    case Check::check_sender_access: address(facts_.sender); break;
-    case Check::check_recipient_access: address(facts_.recipient); break;
+    case Check::check_sender_access:
+      if (facts_.sender) by_address();
+      break;
+    case Check::check_recipient_access:
+      if (facts_.recipient) by_address();
+      break;
     case Check::check_etrn_access:
       out.push_back(domain_question(maps, subject.name, parents));
       break;
@@ -116,7 +130,22 @@ Access::Subject Access::named_subject(std::string name, const char* kind) {
 
 Task<Access::Outcome> Access::table(const Restriction* restriction,
                                     Subject subject, int depth) {
-  std::vector<ipc::TableFind> asked = questions(*restriction, subject);
+  // Tables are asked for the address as it is resolved, in lower case: no
+  // spelling of an address slips by.
+  std::string address = address_for(*restriction, subject);
+  if (!address.empty()) {
+    std::string sender = facts_.sender.value_or("");
+    Result<route::Resolved> resolved =
+        co_await surroundings_.resolve(std::move(sender), address);
+    if (!resolved) {
+      log_.warning(std::string_view(resolved.trouble().text));
+      co_return refuse(Fault::data, 451, "4.3.0",
+                       fmt::format("<{}>: Temporary lookup failure", address));
+    }
+    address = mail::fold_key(resolved->recipient);
+  }
+  std::vector<ipc::TableFind> asked =
+      questions(*restriction, subject, address);
   const bool own = restriction->check == Check::table ||
                    restriction->check == Check::check_etrn_access;
   Subject judged = own ? subject : judged_subject(restriction->check);
@@ -205,8 +234,11 @@ std::optional<Access::Outcome> Access::act_at_once(const std::string& verb,
     return refuse(Fault::policy, 421, "4.7.0", "Error: closing connection");
   }
   if (verb == "INFO" || verb == "WARN") {
-    const std::string plain = "triggers " + verb;
-    tell(verb == "INFO" ? "info" : "warn", or_text(plain.c_str()), subject);
+    const char* what = verb == "INFO" ? "info" : "warn";
+    if (text.empty())
+      tell(what, "triggers " + verb, subject);
+    else
+      log_.info(std::string_view(event_line(facts_, what, text)));
     return Outcome::go_on;
   }
   if (verb == "DEFER_IF_PERMIT") {
@@ -262,13 +294,17 @@ std::optional<Access::Outcome> Access::act_on_message(
                    text);
       return Outcome::go_on;
     }
-    tell("prepend", "triggers PREPEND", subject);
     effects_.prepend.push_back(text);
     return Outcome::go_on;
   }
-  if (verb == "BCC" || verb == "DELAY") {
-    log_.warning("access table {}: {} is not available in this version", table,
-                 verb);
+  if (verb == "BCC") {
+    if (text.find('@') == std::string::npos) {
+      log_.warning("access table {}: BCC \"{}\" requires user@domain", table,
+                   text);
+      return misconfigured();
+    }
+    tell("bcc", "triggers BCC " + text, subject);
+    effects_.bcc.push_back(text);
     return Outcome::go_on;
   }
   return std::nullopt;

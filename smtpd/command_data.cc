@@ -72,7 +72,7 @@ std::string Session::received() const {
   from.address = client.address;
   from.protocol = mail::protocol_name(facts_.protocol == "ESMTP", false, false,
                                       transaction_->smtputf8);
-  header.from = std::move(from);
+  if (!settings_->hide_client) header.from = std::move(from);
   if (facts_.recipients == 1) header.recipient = facts_.recipient.value_or("");
   return mail::received_header(header);
 }
@@ -117,6 +117,12 @@ Task<void> Session::pass_on(bool more_at_once, std::int64_t size) {
 
 void Session::mark_effects() {
   const SideEffects& effects = access_.effects();
+  for (const std::string& copy : effects.bcc) {
+    ipc::MessageRecipient recipient;
+    recipient.address = recipient.original = copy;
+    recipient.notify = ipc::notify_never;
+    transaction_->submission->add(std::move(recipient));
+  }
   if (!effects.any()) return;
   ipc::MessageMark mark;
   mark.flags = effects.flags;

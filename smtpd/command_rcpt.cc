@@ -83,10 +83,10 @@ Task<bool> Session::rcpt(CommandLine line) {
     co_await reply(std::move(*refused));
     co_return false;
   }
-  std::string address_kept = recipient.address;
+  std::string accepted = recipient.address;
   transaction_->submission->add(std::move(recipient));
   ++facts_.recipients;
-  if (!facts_.recipient) facts_.recipient = std::move(address_kept);
+  if (!facts_.recipient) facts_.recipient = std::move(accepted);
   co_await reply("250 2.1.5 Ok");
   co_return true;
 }

@@ -178,6 +178,7 @@ void read_switches(Settings& s, const config::Config& c) {
   s.forbid_unauth_pipelining = c.get<"smtpd_forbid_unauth_pipelining">();
   s.reject_unlisted_recipient = c.get<"smtpd_reject_unlisted_recipient">();
   s.reject_unlisted_sender = c.get<"smtpd_reject_unlisted_sender">();
+  s.hide_client = c.get<"smtpd_hide_client_session">();
   s.relay_first = c.get<"smtpd_relay_before_recipient_restrictions">();
   s.allow_untrusted_routing = c.get<"allow_untrusted_routing">();
 }

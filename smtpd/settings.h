@@ -64,7 +64,7 @@ struct Settings {
   bool per_request_deadline, delay_reject, delay_open, helo_required,
       disable_vrfy, smtputf8, strict_smtputf8, strict_envelopes, numeric_domain, soft_bounce,
       client_port_logging, peername_lookup, forbid_unauth_pipelining,
-      reject_unlisted_recipient, reject_unlisted_sender, relay_first,
+      hide_client, reject_unlisted_recipient, reject_unlisted_sender, relay_first,
       allow_untrusted_routing;
   std::int64_t min_data_rate, line_limit, message_size_limit, recipient_limit,
       recipient_overshoot, junk_limit, soft_limit, hard_limit,
