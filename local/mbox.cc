@@ -101,7 +101,7 @@ Status undo(Status failure, int fd, std::int64_t old_size) {
 }  // namespace
 
 Status store_mbox(const MboxDelivery& delivery) {
-  DotLock dot_lock(delivery.path);
+  os::DotLock dot_lock(delivery.path);
   if (delivery.locks.has("dotlock"))
     if (Status taken = dot_lock.take(delivery.locks); !taken) return taken;
   const Result<Mailbox> mailbox = open_mailbox(delivery.path);
@@ -109,7 +109,7 @@ Status store_mbox(const MboxDelivery& delivery) {
   const int fd = mailbox->file.get();
   // Before the lock, so that nobody else's file is locked; and after it.
   if (const auto fine = look_at(delivery, fd); !fine) return fine.trouble();
-  if (Status locked = lock_file(fd, delivery.locks); !locked) return locked;
+  if (Status locked = os::lock_file(fd, delivery.locks); !locked) return locked;
   const Result<struct stat> facts = look_at(delivery, fd);
   if (!facts) return facts.trouble();
   if (Status same = still_there(delivery.path, *facts); !same) return same;

@@ -7,7 +7,7 @@
 
 #include "common/base/result.h"
 #include "local/content_copy.h"
-#include "local/mailbox_lock.h"
+#include "common/os/mailbox_lock.h"
 
 namespace postern::local {
 
@@ -16,7 +16,7 @@ struct MboxDelivery {
   std::string separator;  // the From_ line without its end
   std::string headers;    // complete lines
   Content content;
-  LockRules locks;
+  os::LockRules locks;
   std::int64_t size_limit = 0;   // of the whole file in bytes; 0: none
   bool strict_ownership = true;  // it belongs to the user of this process
 };

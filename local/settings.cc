@@ -21,8 +21,8 @@ std::string first_set(const config::Config& config,
   return "";
 }
 
-LockRules lock_rules(const config::Config& config, const std::string& methods) {
-  LockRules rules;
+os::LockRules lock_rules(const config::Config& config, const std::string& methods) {
+  os::LockRules rules;
   rules.methods = split_words(to_lower(methods));
   rules.attempts = config.get<"deliver_lock_attempts">();
   rules.delay = config.get<"deliver_lock_delay">();

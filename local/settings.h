@@ -8,7 +8,7 @@
 
 #include "common/config/config.h"
 #include "local/expand.h"
-#include "local/mailbox_lock.h"
+#include "common/os/mailbox_lock.h"
 
 namespace postern::local {
 
@@ -21,7 +21,7 @@ struct Settings {
   bool external_addresses = true;  // info_log_address_format
   int delay_decimals = 2;
   std::int64_t most_workers = 100;  // the row's maxproc
-  LockRules locks;
+  os::LockRules locks;
   std::int64_t size_limit = 0;
   bool strict_ownership = true;
   bool delivered_to_file = true;  // prepend_delivered_header

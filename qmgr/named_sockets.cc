@@ -89,6 +89,15 @@ Task<std::string> NamedSockets::answer(std::string program, std::string line) {
   }
   if (verb == "flush-id" && queue::valid_id(argument))
     co_return manager_.flush_message(argument) ? "ok" : "unknown";
+  // The letters that postkick(1) knows.
+  if (line == "D" || line == "F" || line == "A") {
+    manager_.flush_all();
+    co_return "ok";
+  }
+  if (line == "I" || line == "W") {
+    manager_.scan_incoming();
+    co_return "ok";
+  }
   co_return "bad";
 }
 

@@ -16,7 +16,7 @@
 
 #include "common/os/files.h"
 #include "local/content_copy.h"
-#include "local/mailbox_lock.h"
+#include "common/os/mailbox_lock.h"
 
 namespace postern::local {
 namespace {

@@ -1,4 +1,4 @@
-#include "local/mailbox_lock.h"
+#include "common/os/mailbox_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -13,11 +13,11 @@
 #include "common/os/fd.h"
 #include "common/os/files.h"
 
-namespace postern::local {
+namespace postern::os {
 namespace {
 
 Trouble locked_out(const std::string& what, int error) {
-  return try_later("2.0", what + ": " + os::error_text(error));
+  return try_later("2.0", what + ": " + error_text(error));
 }
 
 // Runs `attempt` (which gives errno, 0 for success) until it succeeds, fails
@@ -90,4 +90,4 @@ Status lock_file(int fd, const LockRules& rules) {
   return {};
 }
 
-}  // namespace postern::local
+}  // namespace postern::os

@@ -3,20 +3,21 @@
 // look for.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "common/base/result.h"
-#include "common/loop/loop.h"
 
-namespace postern::local {
+namespace postern::os {
 
 struct LockRules {
   std::vector<std::string> methods;  // "fcntl", "flock", "dotlock"
   std::int64_t attempts = 20;
-  Millis delay{1000};
-  Millis stale{500000};  // an older NAME.lock was left behind by a crash
+  std::chrono::milliseconds delay{1000};
+  // An older NAME.lock was left behind by a crash.
+  std::chrono::milliseconds stale{500000};
 
   bool has(const std::string& method) const;
 };
@@ -42,4 +43,4 @@ class DotLock {
 // The methods that lock an open file; it is unlocked when it is closed.
 Status lock_file(int fd, const LockRules& rules);
 
-}  // namespace postern::local
+}  // namespace postern::os
