@@ -17,10 +17,12 @@ NamedSockets::NamedSockets(Service& service, Manager& manager)
     : service_(service), manager_(manager) {}
 
 void NamedSockets::start() {
-  for (const Listener& listener : service_.listeners())
+  for (const Listener& listener : service_.listeners()) {
     watches_.push_back(std::make_unique<Watch>(
         listener.socket.get(), Watch::read, false,
         [this, &listener](short) { accept(listener); }));
+    watches_.back()->enable();
+  }
 }
 
 void NamedSockets::accept(const Listener& listener) {
