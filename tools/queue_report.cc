@@ -85,8 +85,8 @@ std::optional<std::string> QueueReport::message(std::string_view line) {
       out += fmt::format("{:>{}}({})\n", "", reason_end - taken, reason);
       last = reason;
     }
-    out += long_ids_ ? fmt::format("{:47}{}\n", "", text_of(recipient, "address"))
-                     : fmt::format("{:42}{}\n", "", text_of(recipient, "address"));
+    out += long_ids_ ? fmt::format("{:46}{}\n", "", text_of(recipient, "address"))
+                     : fmt::format("{:41}{}\n", "", text_of(recipient, "address"));
   }
   return out;
 }
