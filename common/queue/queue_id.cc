@@ -51,13 +51,21 @@ bool valid_id(std::string_view id) {
          id.find_first_not_of(digits) == std::string_view::npos;
 }
 
+bool is_long_id(std::string_view id) {
+  constexpr std::size_t separator = second_digits + microsecond_digits;
+  return id.size() > separator && id[separator] == 'z';
+}
+
+std::string with_inode(std::string_view id, std::uint64_t inode) {
+  if (!is_long_id(id)) return fmt::format("{}{:X}", id.substr(0, 5), inode);
+  return std::string(id.substr(0, second_digits + microsecond_digits)) + "z" +
+         encode(inode, inode_base, 1);
+}
+
 std::string hash_part(std::string_view id, int depth) {
   // Microseconds: the first five digits of a short id, after the seconds of a
   // long one. Their last characters change fastest.
-  const bool is_long = id.size() > 10 && id[10] == 'z' &&
-                       id.find_first_not_of("0123456789ABCDEF") !=
-                           std::string_view::npos;
-  std::string part(is_long ? id.substr(second_digits, microsecond_digits)
+  std::string part(is_long_id(id) ? id.substr(second_digits, microsecond_digits)
                            : id.substr(0, 5));
   std::reverse(part.begin(), part.end());
   part.resize(static_cast<std::size_t>(depth), '_');

@@ -15,6 +15,11 @@ namespace postern::queue {
 std::string short_id(std::int64_t microseconds, std::uint64_t inode);
 std::string long_id(std::int64_t microseconds, std::uint64_t inode);
 
+// The id with another inode in it: for a file that became another one (a copy
+// from a backup). `id` is valid.
+std::string with_inode(std::string_view id, std::uint64_t inode);
+bool is_long_id(std::string_view id);
+
 // Could this be a queue id of either kind? Everything that becomes part of a
 // path passes here first.
 bool valid_id(std::string_view id);

@@ -201,10 +201,10 @@ Result<std::unique_ptr<Draft>> Spool::create(std::int64_t now, Box box) {
   return std::unique_ptr<Draft>(new Draft(*this, std::move(*fd), id, box));
 }
 
-bool Spool::remove_abandoned(const std::string& name) {
+bool Spool::remove_abandoned(const std::string& name, Box box) {
   // A name that is no id is one that create() gives for a moment.
   if (!valid_id(name) && !name.starts_with("new-")) return false;
-  const std::string file = path(Box::incoming, name);
+  const std::string file = path(box, name);
   const Result<Fd> fd = os::open_file(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) return false;
   const Result<std::string> head = os::read_at(

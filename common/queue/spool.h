@@ -154,9 +154,10 @@ class Spool {
   // the directory cannot be read (an absent one is empty).
   Status scan(Box box, const std::function<bool(const std::string&)>& found);
 
-  // Removes a file of incoming that its writer left unfinished when it died.
+  // Removes a file of incoming (or maildrop) that its writer left unfinished
+  // when it died.
   // False: there is no such file, it is complete, or its writer lives.
-  bool remove_abandoned(const std::string& name);
+  bool remove_abandoned(const std::string& name, Box box = Box::incoming);
 
   // Modification time, or nullopt when absent.
   std::optional<std::int64_t> modified(Box box, const std::string& id);
