@@ -105,6 +105,11 @@ Task<bool> Intake::receive(Conversation* conversation, ipc::MessageBegin begin,
       }
       const ipc::MessageVerdict verdict = co_await submission->finish();
       link->reply(id, verdict);
+      std::optional<ipc::NoticeRequest> report = submission->take_report();
+      if (report) {
+        link->flush_now();
+        co_await notify_(std::move(*report));
+      }
       co_return true;
     } else {
       // Another message before the end of this one, or what does not decode.

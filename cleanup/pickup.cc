@@ -238,6 +238,10 @@ Task<void> Pickup::submit(queue::Submission* file) {
     settled = co_await bounce(file, submission.get(), std::move(verdict));
   }
   if (settled) remove(file->message.id);
+  std::optional<ipc::NoticeRequest> report = submission->take_report();
+  if (report) {
+    co_await notices_.tell(std::move(*report));
+  }
 }
 
 // Nobody waits for a reply: who sent it gets a notice instead.

@@ -1,5 +1,7 @@
 #include "cleanup/submission.h"
 
+#include <fcntl.h>
+
 #include <utility>
 
 #include "common/service/delivery_log.h"
@@ -107,6 +109,16 @@ Task<ipc::MessageVerdict> Submission::finish() {
   co_return std::move(verdict);
 }
 
+void Submission::prepare_report(const queue::Draft& draft) {
+  report_.emplace();
+  report_->kind = "success";
+  report_->queue_id = id_;
+  report_->message = Fd(::fcntl(draft.fd(), F_DUPFD_CLOEXEC, 0));
+  report_->layout = draft.layout_bytes();
+  report_->envelope = draft.envelope_bytes();
+  report_->recipients = envelope_.expanded();
+}
+
 Task<Status> Submission::store() {
   const bool hold = envelope_.has(ipc::hold_message);
   Status done = draft_->finish(envelope_.envelope(),
@@ -126,6 +138,7 @@ Task<Status> Submission::store() {
       done = work->status;
     if (done) {
       work->draft->keep();
+      if (!envelope_.expanded().empty()) prepare_report(*work->draft);
       admit.queue_id = id_;
       admit.layout = work->draft->layout_bytes();
       admit.envelope = work->draft->envelope_bytes();

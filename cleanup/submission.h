@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cleanup/address_book.h"
 #include "cleanup/admission.h"
@@ -59,17 +60,21 @@ class Submission {
   // Content bytes that came.
   std::int64_t received() const { return received_; }
   const queue::Envelope& envelope() const { return envelope_.envelope(); }
-  const std::vector<ipc::NoticeRecipient>& expanded() const {
-    return envelope_.expanded();
-  }
 
   // Once: writes, syncs, tells qmgr.
   Task<ipc::MessageVerdict> finish();
+
+  // After finish: what the sender of aliases with NOTIFY=SUCCESS is to be told
+  // now (RFC 3461 section 5.2.7.3), if anything.
+  std::optional<ipc::NoticeRequest> take_report() {
+    return std::exchange(report_, std::nullopt);
+  }
 
  private:
   Submission(const Means& means, std::unique_ptr<queue::Draft> draft,
              ipc::MessageBegin begin);
   Task<Status> store();
+  void prepare_report(const queue::Draft& draft);
 
   Means means_;
   std::string id_;
@@ -80,6 +85,7 @@ class Submission {
   HeaderPass headers_;
   ContentPass content_;
   std::optional<Trouble> trouble_;
+  std::optional<ipc::NoticeRequest> report_;
   std::int64_t received_ = 0;
 };
 

@@ -319,7 +319,10 @@ Task<Result<Resolved>> Router::resolve(std::string sender,
       std::move(sender), std::move(address), domain, address_class);
   if (!resolved) co_return resolved.trouble();
   resolved->routed = routed;
-  if (resolved->transport == "error") co_return std::move(resolved);
+  // Alias domains go nowhere, whatever the tables say; all else may, a
+  // default_transport of "error" included.
+  if (address_class == AddressClass::virtual_alias)
+    co_return std::move(resolved);
   co_return co_await s.apply_transport_maps(std::move(*resolved), domain);
 }
 

@@ -198,7 +198,8 @@ struct Mail {
   }
 };
 
-inline Task<void> submit(const Means* means, Mail* mail) {
+inline Task<void> submit(const Means* means, Mail* mail,
+                         std::optional<ipc::NoticeRequest>* report = nullptr) {
   Result<std::unique_ptr<Submission>> made =
       Submission::create(*means, mail->begin);
   REQUIRE(made.ok());
@@ -212,6 +213,7 @@ inline Task<void> submit(const Means* means, Mail* mail) {
     co_await submission->content(std::move(piece));
   }
   mail->verdict = co_await submission->finish();
+  if (report != nullptr) *report = submission->take_report();
 }
 
 inline void pass(Fixture& fixture, Mail& mail) {

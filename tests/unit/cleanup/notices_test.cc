@@ -171,6 +171,33 @@ TEST_CASE("headers alone go back when the sender wants no more",
   CHECK_FALSE(contains(text, "the text"));
 }
 
+TEST_CASE("the sender of an alias hears of its expansion",
+          "[cleanup][notice]") {
+  Fixture fixture("virtual_alias_maps = v\n");
+  fixture.book.tables["v"] = {{"list@v.test", "a@x, b@x"},
+                              {"one@v.test", "c@x"}};
+  std::optional<ipc::NoticeRequest> report;
+  Mail mail("Message-Id: <x@y>\n\nthe text\n");
+  mail.recipients.clear();
+  mail.to("list@v.test", ipc::notify_success | ipc::notify_failure)
+      .to("one@v.test", ipc::notify_success);
+  const Means means = fixture.means();
+  fixture.run(submit(&means, &mail, &report));
+  const queue::Stored stored = fixture.stored(mail.verdict.queue_id);
+  REQUIRE(stored.envelope.recipients.size() == 3);
+  CHECK(stored.envelope.recipients[0].notify == ipc::notify_failure);
+  CHECK(stored.envelope.recipients[2].notify == ipc::notify_success);
+  REQUIRE(report);
+  Notices notices(means, fixture.config, log::Log("bounce"));
+  ipc::NoticeDone done;
+  fixture.run(tell(&notices, std::move(*report), &done));
+  const std::string text = fixture.content(done.queue_id);
+  CHECK(contains(text, "Final-Recipient: rfc822; list@v.test\n"));
+  CHECK(contains(text, "Action: expanded\n"));
+  CHECK_FALSE(contains(text, "one@v.test"));
+  CHECK(fixture.has_logged(": sender delivery status notification: "));
+}
+
 TEST_CASE("a delay notice says until when", "[cleanup][notice]") {
   Fixture fixture("maximal_queue_lifetime = 1d\ndelay_warning_time = 4h\n");
   Mail mail("Message-Id: <x@y>\n\nthe text\n");
