@@ -343,7 +343,6 @@ inline constexpr std::string_view not_yet_honoured[] = {
     "smtpd_client_new_tls_session_rate_limit",
     "smtpd_dns_reply_filter",
     "smtpd_enforce_tls",
-    "smtpd_hide_client_session",
     "smtpd_log_access_permit_actions",
     "smtpd_milter_maps",
     "smtpd_milters",

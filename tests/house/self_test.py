@@ -19,6 +19,42 @@ def tracked():
             and not p.relative_to(TOP).as_posix().startswith("build")]
 
 
+def manuals():
+    folder = TOP / "docs/man"
+    installed = set(re.findall(r"'([\w.-]+\.[1-8])'",
+                               (folder / "meson.build").read_text()))
+    pages = {page.name for page in folder.glob("*.[1-8]")}
+    return [f"docs/man/{name}: not installed by docs/man/meson.build"
+            for name in sorted(pages - installed)]
+
+
+def log_shapes():
+    """The words of each shape in docs/logging.md stand in a source file."""
+    sources = ""
+    for tree in ("smtpd", "cleanup", "qmgr", "smtp", "local", "lookup",
+                 "master", "tools", "common"):
+        for path in (TOP / tree).rglob("*.cc"):
+            text = re.sub(r'\\(.)', r"\1", path.read_text())
+            sources += re.sub(r'"\s*"', "", text) + "\n"
+    bad, shapes = [], 0
+    for line in (TOP / "docs/logging.md").read_text().splitlines():
+        cells = line.split(" | ")
+        if not line.startswith("| ") or len(cells) < 3:
+            continue
+        for shape in re.findall(r"`([^`]+)`", cells[1]):
+            shapes += 1
+            shape = re.sub(r"^(warning|error|fatal): ", "", shape)
+            # Words between what varies: capitals, numbers of theirs, dots.
+            words = re.split(r"\[?<?\b[A-Z][A-Z.]*\b>?\]?|…|/| -- |\ba/b/c/d\b",
+                             shape)
+            longest = max(words, key=len).strip(" :;,()[]\"")
+            if longest and longest not in sources:
+                bad.append(f"docs/logging.md: no source says \"{longest}\"")
+    if shapes < 20:
+        bad.append("docs/logging.md: its table has another form")
+    return bad
+
+
 def main():
     bad = []
     for file in tracked():
@@ -43,6 +79,7 @@ def main():
                 bad.append(f"{path}: names {name}, which is not there")
             elif not re.search(rf"\b{symbol}\b", source.read_text()):
                 bad.append(f"{path}: {name} has no {symbol}")
+    bad += manuals() + log_shapes()
     print("\n".join(bad) or "documents hold")
     return 1 if bad else 0
 
