@@ -255,6 +255,15 @@ TEST_CASE("recipients are found in the header alone", "[tools]") {
   CHECK(found(" lead\nTo: a@x\n") == "");
 }
 
+TEST_CASE("UUCP's lines say who sent a message", "[tools]") {
+  CHECK(uucp_sender({"From bob Mon Jan  1 00:00:00 2024 remote from b",
+                     ">From al Mon Jan  1 00:00:00 2024 remote from a"}) ==
+        "b!a!al");
+  CHECK(uucp_sender({"From bob Mon Jan  1 00:00:00 2024"}) == "bob");
+  CHECK(uucp_sender({"From "}).empty());
+  CHECK(uucp_sender({}).empty());
+}
+
 TEST_CASE("the queue is shown in mailq's columns", "[tools]") {
   ::setenv("TZ", "UTC", 1);
   ::tzset();
