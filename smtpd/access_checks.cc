@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/mail/address.h"
 #include "smtpd/access.h"
@@ -141,6 +142,13 @@ Task<Access::Outcome> Access::destination(Check check, std::string name) {
                    fmt::format("<{}>: Relay access denied", name));
 }
 
+// Replies to our own notices are taken, whoever reads them.
+static bool is_mailer_daemon(const route::Resolved& resolved) {
+  return resolved.address_class == route::AddressClass::local &&
+         equal_nocase(mail::split_address(resolved.recipient).local,
+                      "mailer-daemon");
+}
+
 // The code of an unlisted address; the router says which parameter has it.
 static int unlisted_code(const Settings& settings,
                          const route::Router::Known& known) {
@@ -163,6 +171,7 @@ Task<Access::Outcome> Access::listed(std::string address, bool as_sender) {
     co_return refuse(Fault::data, 451, "4.3.0",
                      fmt::format("<{}>: Temporary lookup failure", address));
   }
+  if (is_mailer_daemon(*resolved)) co_return Outcome::go_on;
   route::Resolved where = *resolved;
   Result<route::Router::Known> known =
       co_await surroundings_.known(address, std::move(where));

@@ -22,9 +22,9 @@ Task<bool> Session::bdat(CommandLine line) {
   if (line.words.size() == 1 || last) bytes = mail::parse_size(line.words[0]);
   // Without the count there is no way to find the next command.
   if (!bytes || *bytes > (std::int64_t{1} << 62)) {
-    log_.warning("{}: malformed BDAT command syntax from {}: {}",
-                 facts_.queue_id.empty() ? "NOQUEUE" : facts_.queue_id,
-                 facts_.client.shown(), printable(line.rest.substr(0, 100)));
+    log_.warning("{}: malformed BDAT command syntax from {}: {:.100}",
+                 facts_.queue_name(), facts_.client.shown(),
+                 printable(line.verb + " " + line.rest));
     co_return co_await refuse(Fault::protocol,
                               "521 5.5.4 Syntax: BDAT count [LAST]");
   }
@@ -42,8 +42,17 @@ Task<bool> Session::bdat(CommandLine line) {
   const std::int64_t limit = settings_->message_size_limit;
   if (limit > 0 && transaction_->chunk_bytes + *bytes > limit) {
     facts_.note(Fault::bounce);
+    log_.warning("{}: BDAT request from {} exceeds message size limit",
+                 facts_.queue_name(), facts_.client.shown());
     co_return co_await discard_chunk(
         *bytes, last, "552 5.3.4 Chunk exceeds message size limit");
+  }
+  if (*bytes == 0 && !last) {
+    facts_.note(Fault::protocol);
+    log_.warning("{}: null BDAT request from {}", facts_.queue_name(),
+                 facts_.client.shown());
+    co_return co_await discard_chunk(*bytes, last,
+                                     "551 5.7.1 Null BDAT request");
   }
   if (chunk_state_ == Chunks::none) {
     Refusal refused = co_await access_.data();
@@ -95,7 +104,6 @@ Task<void> Session::receive_chunk(std::int64_t bytes) {
 // Reads a chunk for nothing; the rest of the message is refused too.
 Task<bool> Session::discard_chunk(std::int64_t bytes, bool last,
                                   std::string text) {
-  facts_.where = "BDAT content";
   content_bytes_ = 0;
   start_request();
   while (bytes > 0) {
@@ -108,7 +116,6 @@ Task<bool> Session::discard_chunk(std::int64_t bytes, bool last,
     bytes -= static_cast<std::int64_t>(take);
     content_bytes_ += static_cast<std::int64_t>(take);
   }
-  facts_.where = "BDAT";
   co_await reply(std::move(text));
   if (last)
     reset_transaction();

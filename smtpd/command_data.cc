@@ -87,7 +87,8 @@ Task<void> Session::receive_data(DataReader* reader) {
       co_await pass_on(true, reader->size());
       co_return;
     }
-    const bool more = stream_.poll();
+    // Nothing used: nothing was there, or what is there waits for more.
+    const bool more = used > 0 && stream_.poll();
     co_await pass_on(more, reader->size());
     if (!more) {
       co_await fill();

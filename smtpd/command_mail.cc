@@ -26,7 +26,16 @@ std::optional<std::string> Session::parse_address(const std::string& path,
   rules.strict = strict;
   rules.allow_empty = allow_empty;
   rules.numeric_domain = settings_->numeric_domain;
-  return mail::parse_path(path, rules);
+  std::optional<std::string> address = mail::parse_path(path, rules);
+  // A command that is given the address could take it for an option.
+  if (address && address->starts_with('-') && !settings_->allow_min_user)
+    return std::nullopt;
+  return address;
+}
+
+void Session::warn_of_syntax(const std::string& path) const {
+  log_.warning("Illegal address syntax from {} in {} command: {:.100}",
+               facts_.client.shown(), facts_.where, printable_utf8(path));
 }
 
 // An event of this client beyond its limit: the reply.
@@ -84,6 +93,7 @@ Task<bool> Session::mail(CommandLine line) {
   const std::optional<std::string> sender =
       parse_address(given->path, settings_->strict_envelopes, true);
   if (!sender) {
+    warn_of_syntax(given->path);
     co_return co_await refuse(Fault::protocol,
                               "501 5.1.7 Bad sender address syntax");
   }
@@ -141,6 +151,9 @@ Refusal Session::mail_parameter(const mail::Parameter& parameter,
       return "552 5.3.4 Message size exceeds file system imposed limit";
     }
     transaction.size_hint = *size;
+    return std::nullopt;
+  } else if (parameter.is("AUTH") && parameter.value) {
+    // RFC 4954 section 5: who is not authenticated speaks for nobody.
     return std::nullopt;
   } else if (parameter.is("SMTPUTF8") && !parameter.value &&
              settings_->smtputf8 && keeps(keyword_smtputf8)) {

@@ -35,7 +35,7 @@ Task<bool> Session::vrfy(CommandLine line) {
                               "502 5.5.1 VRFY command is disabled");
   }
   const bool utf8 = settings_->smtputf8 && keeps(keyword_smtputf8);
-  if (utf8 && line.words.size() > 1 &&
+  if (utf8 && !line.bare() &&
       equal_nocase(line.words.back(), "SMTPUTF8"))
     line.words.pop_back();
   if (line.bare()) {
@@ -46,6 +46,7 @@ Task<bool> Session::vrfy(CommandLine line) {
   const std::string given = join(line.words, " ");
   const std::optional<std::string> address = parse_address(given, false, false);
   if (!address) {
+    warn_of_syntax(given);
     co_return co_await refuse(Fault::protocol,
                               "501 5.1.3 Bad recipient address syntax");
   }

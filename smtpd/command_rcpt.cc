@@ -49,6 +49,7 @@ Task<bool> Session::rcpt(CommandLine line) {
   if (given)
     address = parse_address(given->path, settings_->strict_envelopes, false);
   if (!address) {
+    if (given) warn_of_syntax(given->path);
     co_return co_await refuse(Fault::protocol,
                               "501 5.1.3 Bad recipient address syntax");
   }

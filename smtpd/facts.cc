@@ -10,7 +10,7 @@ std::string event_line(const Facts& facts, std::string_view what,
                        std::string_view text) {
   std::string line = fmt::format(
       "{}: {}: {} from {}: {};",
-      facts.queue_id.empty() ? "NOQUEUE" : facts.queue_id, what, facts.where,
+      facts.queue_name(), what, facts.where,
       facts.client.shown(), text);
   if (facts.sender)
     line += fmt::format(" from=<{}>", mail::quote_local_821(*facts.sender));

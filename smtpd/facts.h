@@ -39,6 +39,10 @@ struct Facts {
   bool improper_pipelining = false;
   unsigned faults = 0;  // of the session so far
 
+  // For log lines.
+  std::string queue_name() const {
+    return queue_id.empty() ? "NOQUEUE" : queue_id;
+  }
   void note(Fault fault) { faults |= static_cast<unsigned>(fault); }
 };
 

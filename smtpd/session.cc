@@ -266,6 +266,11 @@ Task<bool> Session::dispatch(Verb verb, CommandLine line) {
       co_return co_await refuse(
           Fault::protocol, "503 5.5.1 Error: authentication not enabled");
     case Verb::starttls:
+      if (!line.bare()) {
+        co_return co_await refuse(Fault::protocol,
+                                  "501 5.5.4 Syntax: STARTTLS");
+      }
+      break;
     case Verb::unknown: break;
   }
   co_return co_await refuse(Fault::protocol,
@@ -312,9 +317,10 @@ void Session::log_end() {
 
 // The client is gone; others are still to be told.
 Task<void> Session::leave() {
-  stream_.shut();
+  const bool notice = (facts_.faults & settings_->notify_faults) != 0;
+  if (counted_ || notice) stream_.shut();
   co_await uncount();
-  if ((facts_.faults & settings_->notify_faults) != 0) {
+  if (notice) {
     co_await notify_postmaster();
   }
 }

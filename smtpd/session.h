@@ -103,6 +103,7 @@ class Session {
   Task<bool> greeted(std::string name);
   Task<unsigned> discarded_keywords();
   std::string ehlo_reply() const;
+  void warn_of_syntax(const std::string& path) const;
   Refusal mail_parameter(const mail::Parameter& parameter,
                          Transaction& transaction);
   Refusal rcpt_parameter(const mail::Parameter& parameter,

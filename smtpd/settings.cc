@@ -171,6 +171,7 @@ void read_switches(Settings& s, const config::Config& c) {
   s.smtputf8 = c.get<"smtputf8_enable">();
   s.strict_smtputf8 = c.get<"strict_smtputf8">();
   s.strict_envelopes = c.get<"strict_rfc821_envelopes">();
+  s.allow_min_user = c.get<"allow_min_user">();
   s.numeric_domain = c.get<"resolve_numeric_domain">();
   s.soft_bounce = c.get<"soft_bounce">();
   s.client_port_logging = c.get<"smtpd_client_port_logging">();

@@ -62,7 +62,7 @@ struct Settings {
       reject_footer, reject_footer_maps, expansion_filter, discard_maps;
   Millis timeout{}, error_sleep{};
   bool per_request_deadline, delay_reject, delay_open, helo_required,
-      disable_vrfy, smtputf8, strict_smtputf8, strict_envelopes, numeric_domain, soft_bounce,
+      disable_vrfy, smtputf8, strict_smtputf8, strict_envelopes, allow_min_user, numeric_domain, soft_bounce,
       client_port_logging, peername_lookup, forbid_unauth_pipelining,
       hide_client, reject_unlisted_recipient, reject_unlisted_sender, relay_first,
       allow_untrusted_routing;

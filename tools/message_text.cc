@@ -1,5 +1,8 @@
 #include "tools/message_text.h"
 
+#include <utility>
+
+#include "common/base/text.h"
 #include "common/mail/tokens.h"
 
 namespace postern::tools {
@@ -52,10 +55,28 @@ std::optional<MessageText::Piece> MessageText::next() {
       return std::nullopt;
     }
     at_line_start_ = piece->complete;
-    if (first_ && whole && is_mailbox_line(piece->text)) continue;
+    if (first_ && whole && is_mailbox_line(piece->text)) {
+      mailbox_lines_.push_back(std::move(piece->text));
+      continue;
+    }
     first_ = false;
     return piece;
   }
+}
+
+std::string uucp_sender(const std::vector<std::string>& mailbox_lines) {
+  std::string path;
+  std::string user;
+  for (const std::string& line : mailbox_lines) {
+    const std::vector<std::string> words = split_words(line, " \t");
+    if (words.size() < 2) break;
+    user = words[1];
+    const std::size_t count = words.size();
+    if (count < 5 || words[count - 3] != "remote" || words[count - 2] != "from")
+      break;
+    path += words[count - 1] + "!";
+  }
+  return user.empty() ? "" : path + user;
 }
 
 void HeaderRecipients::take(const std::optional<mail::Header>& header) {

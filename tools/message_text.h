@@ -33,6 +33,10 @@ class MessageText {
   // Lines before the header that a mailbox or UUCP put there ("From ") are
   // left out.
   std::optional<Piece> next();
+  // The lines that were left out, known after the first next().
+  const std::vector<std::string>& mailbox_lines() const {
+    return mailbox_lines_;
+  }
   // Reading failed before the end.
   bool failed() const { return std::ferror(input_) != 0; }
 
@@ -46,7 +50,13 @@ class MessageText {
   bool at_line_start_ = true;
   bool ended_ = false;
   std::optional<bool> strip_;
+  std::vector<std::string> mailbox_lines_;
 };
+
+// The sender by what UUCP put in front of a message (RFC 976 section 2.4):
+// "From bob DATE remote from b", ">From al DATE remote from a" is b!a!al.
+// Empty when the lines do not say.
+std::string uucp_sender(const std::vector<std::string>& mailbox_lines);
 
 // What sendmail -t looks for. Give it every piece; ask at the end.
 class HeaderRecipients {

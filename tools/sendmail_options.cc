@@ -111,6 +111,10 @@ SendmailOptions read_sendmail_options(Tool& tool, int argc, char** argv) {
   SendmailOptions options;
   if (tool.name() == "mailq") options.mode = SendmailMode::list_queue;
   if (tool.name() == "newaliases") options.mode = SendmailMode::aliases;
+  if (tool.name() == "rmail") {
+    options.uucp = true;
+    options.dot_ends = false;
+  }
   int option = 0;
   while ((option = ::getopt(
               argc, argv,

@@ -1,4 +1,4 @@
-// The command line of sendmail, mailq and newaliases (sendmail(1)).
+// The command line of sendmail, mailq, newaliases and rmail (sendmail(1)).
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,7 @@ struct SendmailOptions {
   bool dot_ends = true;        // not with -i
   bool header_recipients = false;  // -t
   bool gateway = false;            // -G
+  bool uucp = false;               // rmail: the text says who sent it
   int verbose = 0;                 // -v, how often
   std::vector<std::string> arguments;
 };

@@ -94,6 +94,26 @@ void put_probe(PostdropClient& postdrop,
   postdrop.put(rec_line, "To: " + join(shown, ", "));
 }
 
+// `header`, if given, sees it all.
+void put_text(PostdropClient& postdrop, MessageText& text,
+              std::optional<MessageText::Piece> first,
+              HeaderRecipients* header) {
+  for (auto piece = first ? std::move(first) : text.next(); piece;
+       piece = text.next()) {
+    postdrop.put(piece->complete ? rec_line : rec_partial, piece->text);
+    if (header != nullptr) header->feed(*piece);
+  }
+}
+
+LineEnds line_ends_of(const Tool& tool, const config::Config& config) {
+  const std::string name = config.get<"sendmail_fix_line_endings">();
+  const std::optional<LineEnds> line_ends = line_ends_from(name);
+  if (!line_ends)
+    tool.fatal("bad value for sendmail_fix_line_endings: " + name +
+               " (always, strict or never)");
+  return *line_ends;
+}
+
 }  // namespace
 
 std::string login_name(const Tool& tool) {
@@ -108,20 +128,21 @@ std::string login_name(const Tool& tool) {
 void submit_message(const Tool& tool, const config::Config& config,
                     const SendmailOptions& options) {
   require_authorised(tool, config, "authorized_submit_users", "submit mail");
-  const std::string sender = sender_of(tool, options);
-  const std::string who = fmt::format(
-      "{}({})", options.sender ? mail::quote_local_822(sender) : sender,
-      ::getuid());
+  MessageText text(stdin, {options.dot_ends, line_ends_of(tool, config)});
+  std::optional<MessageText::Piece> first;
+  std::string sender = sender_of(tool, options);
+  if (options.uucp && !options.sender) {
+    first = text.next();
+    const std::string told = uucp_sender(text.mailbox_lines());
+    if (!told.empty()) sender = told;
+  }
+  const std::string who =
+      fmt::format("{}({})", mail::quote_local_822(sender), ::getuid());
   const std::vector<std::string> recipients = recipients_of(options);
   if (recipients.empty() && !options.header_recipients)
     tool.fatal(who +
                ": Recipient addresses must be specified on the command line "
                "or via the -t option");
-  const std::string ends = config.get<"sendmail_fix_line_endings">();
-  const std::optional<LineEnds> line_ends = line_ends_from(ends);
-  if (!line_ends)
-    tool.fatal("bad value for sendmail_fix_line_endings: " + ends +
-               " (always, strict or never)");
 
   Result<PostdropClient> postdrop = PostdropClient::start(config);
   if (!postdrop) tool.fatal(who + ": " + postdrop.trouble().text);
@@ -129,22 +150,18 @@ void submit_message(const Tool& tool, const config::Config& config,
   for (const std::string& address : recipients)
     put_recipient(*postdrop, options, address);
   postdrop->put(rec_message, "");
-  std::vector<std::string> found;
-  if (options.mode == SendmailMode::verify) {
+  HeaderRecipients header(
+      static_cast<std::size_t>(config.get<"header_size_limit">()));
+  if (options.mode == SendmailMode::verify)
     put_probe(*postdrop, recipients);
-  } else {
-    MessageText text(stdin, {options.dot_ends, *line_ends});
-    HeaderRecipients header(
-        static_cast<std::size_t>(config.get<"header_size_limit">()));
-    while (const auto piece = text.next()) {
-      postdrop->put(piece->complete ? rec_line : rec_partial, piece->text);
-      if (options.header_recipients) header.feed(*piece);
-    }
-    if (text.failed()) tool.fatal(who + ": error reading input");
-    if (options.header_recipients) found = header.finish();
-    if (found.empty() && recipients.empty())
-      tool.fatal(who + ": No recipient addresses found in message header");
-  }
+  else
+    put_text(*postdrop, text, std::move(first),
+             options.header_recipients ? &header : nullptr);
+  // Ended without an end: postdrop forgets what it has.
+  if (text.failed()) tool.fatal(who + ": error reading input");
+  const std::vector<std::string> found = header.finish();
+  if (found.empty() && recipients.empty())
+    tool.fatal(who + ": No recipient addresses found in message header");
   postdrop->put(rec_extracted, "");
   for (const std::string& address : found)
     put_recipient(*postdrop, options, address);

@@ -44,7 +44,6 @@ inline constexpr std::string_view not_yet_honoured[] = {
     "address_verify_service_name",
     "address_verify_transport_maps",
     "address_verify_virtual_transport",
-    "allow_min_user",
     "allow_srv_lookup_fallback",
     "application_event_drain_time",
     "best_mx_transport",

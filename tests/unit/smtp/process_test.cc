@@ -159,7 +159,9 @@ TEST_CASE("the confined program delivers by SMTP", "[smtp][process]") {
   test::Sink sink{test::Script{}};
   const auto qmgr = process.link();
   for (int i = 0; i < 3; ++i)
-    CHECK(process.deliver(*qmgr, sink.next_hop()) == "250 2.0.0 Ok: taken");
+    CHECK(process.deliver(*qmgr, sink.next_hop()) ==
+          "delivery via 127.0.0.1[127.0.0.1]:" + std::to_string(sink.port()) +
+              ": 250 2.0.0 Ok: taken");
   CHECK(sink.sessions().back().front() == "EHLO here.test");
   CHECK(process.drain() == 0);
   CHECK(process.log().find("/smtp[") != std::string::npos);
@@ -178,7 +180,8 @@ TEST_CASE("the confined program delivers by LMTP to a local socket",
   script.path = process.directory() + "/socket";
   test::Sink sink{script};
   const auto qmgr = process.link();
-  CHECK(process.deliver(*qmgr, "unix:socket") == "250 2.0.0 Ok: taken");
+  CHECK(process.deliver(*qmgr, "unix:socket") ==
+        "delivery via here.test[socket]: 250 2.0.0 Ok: taken");
   CHECK(process.deliver(*qmgr, "unix:missing") ==
         "connect to here.test[missing]: No such file or directory");
   CHECK(sink.sessions().front().front() == "LHLO here.test");
