@@ -165,28 +165,9 @@ Task<void> Session::obey(std::string line) {
     ++errors_;
     co_return;
   }
-  if (!settings_->command_filter.empty()) {
-    ipc::TableFind question;
-    question.maps = settings_->command_filter;
-    question.keys.emplace_back(trim_left(line));
-    Result<ipc::TableAnswer> found =
-        co_await surroundings_.find(std::move(question));
-    if (!found || found->trouble.present) {
-      log_.warning("{}: lookup error for \"{:.100}\"",
-                   settings_->command_filter, line);
-      closing_ = true;
-      co_await refuse(Fault::data,
-                      fmt::format("421 4.3.0 {} Server local data error",
-                                  settings_->myhostname));
-      co_return;
-    }
-    if (found->found) {
-      log_.info("{}: replacing client command \"{}\" with \"{}\"",
-                facts_.client.shown(), line, found->value);
-      line = found->value;
-    }
-  }
-  CommandLine parsed = parse_command_line(line);
+  std::string filtered = co_await filter_command(std::move(line));
+  if (closing_) co_return;
+  CommandLine parsed = parse_command_line(filtered);
   if (parsed.verb.empty()) {
     co_await refuse(Fault::protocol, "500 5.5.2 Error: bad syntax");
     ++errors_;
@@ -202,49 +183,88 @@ Task<void> Session::obey(std::string line) {
   const Command& command = find_command(parsed.verb);
   Count& count = counts_[static_cast<std::size_t>(command.verb)];
   ++count.all;
-  if (command.verb == Verb::unknown) {
-    facts_.where = "UNKNOWN";
-    const bool forbidden =
-        co_await access_.matches(&settings_->forbidden_commands, parsed.verb,
-                                 "");
-    if (forbidden || looks_like_header(parsed.verb)) {
-      log_.warning("non-SMTP command from {}: {}", facts_.client.shown(),
-                   escaped(line).substr(0, 100));
-      closing_ = true;
-      co_await reply("221 2.7.0 Error: I can break rules, too. Goodbye.");
-      co_return;
-    }
-  }
-  if (!denied_.empty() && command.verb != Verb::quit) {
-    co_await reply(fmt::format("503 5.7.0 Error: access denied for {}",
-                               facts_.client.shown()));
-    ++errors_;
-    co_return;
-  }
-  if (command.verb == Verb::unknown) {
-    co_await refuse(Fault::protocol,
-                    "500 5.5.2 Error: command not recognized");
-    ++errors_;
-    co_return;
-  }
-  facts_.where = command.name;
-  const bool alone = facts_.protocol != "ESMTP" || command.last_of_group;
-  if (alone && !facts_.improper_pipelining &&
-      (!stream_.buffered().empty() || stream_.poll())) {
-    log_.info("improper command pipelining after {} from {}: {}", command.name,
-              facts_.client.shown(),
-              escaped(stream_.buffered().substr(0, 100)));
-    if (settings_->forbid_unauth_pipelining) {
-      closing_ = true;
-      co_await reply("554 5.5.0 Error: SMTP protocol synchronization");
-      co_return;
-    }
-    facts_.improper_pipelining = true;
-  }
+  const bool in_place = co_await admissible(&command, std::move(filtered));
+  if (!in_place) co_return;
   const bool good = co_await dispatch(command.verb, std::move(parsed));
   if (good) ++count.good;
   else if (!restart_) ++errors_;
   if (command.junk && junk_++ > settings_->junk_limit) ++errors_;
+}
+
+// smtpd_command_filter.
+Task<std::string> Session::filter_command(std::string line) {
+  if (settings_->command_filter.empty()) co_return line;
+  ipc::TableFind question;
+  question.maps = settings_->command_filter;
+  question.keys.emplace_back(trim_left(line));
+  Result<ipc::TableAnswer> found =
+      co_await surroundings_.find(std::move(question));
+  if (!found || found->trouble.present) {
+    log_.warning("{}: lookup error for \"{:.100}\"",
+                 settings_->command_filter, line);
+    closing_ = true;
+    co_await refuse(Fault::data,
+                    fmt::format("421 4.3.0 {} Server local data error",
+                                settings_->myhostname));
+    co_return line;
+  }
+  if (!found->found) co_return line;
+  log_.info("{}: replacing client command \"{}\" with \"{}\"",
+            facts_.client.shown(), line, found->value);
+  co_return found->value;
+}
+
+// False: the command was answered here and is not executed.
+Task<bool> Session::admissible(const Command* command, std::string line) {
+  const bool unknown = command->verb == Verb::unknown;
+  if (unknown) {
+    facts_.where = command->name;
+    const bool forbidden = co_await forbidden_command(line);
+    if (forbidden) co_return false;
+  }
+  if (!denied_.empty() && command->verb != Verb::quit) {
+    co_await reply(fmt::format("503 5.7.0 Error: access denied for {}",
+                               facts_.client.shown()));
+    ++errors_;
+    co_return false;
+  }
+  if (unknown) {
+    co_await refuse(Fault::protocol,
+                    "500 5.5.2 Error: command not recognized");
+    ++errors_;
+    co_return false;
+  }
+  facts_.where = command->name;
+  if (!talks_early(*command)) co_return true;
+  log_.info("improper command pipelining after {} from {}: {}", command->name,
+            facts_.client.shown(),
+            escaped(stream_.buffered().substr(0, 100)));
+  facts_.improper_pipelining = true;
+  if (!settings_->forbid_unauth_pipelining) co_return true;
+  closing_ = true;
+  co_await reply("554 5.5.0 Error: SMTP protocol synchronization");
+  co_return false;
+}
+
+// What is no mail client is not answered twice.
+Task<bool> Session::forbidden_command(std::string line) {
+  const std::string verb = parse_command_line(line).verb;
+  const bool listed =
+      co_await access_.matches(&settings_->forbidden_commands, verb, "");
+  if (!listed && !looks_like_header(verb)) co_return false;
+  log_.warning("non-SMTP command from {}: {:.100}", facts_.client.shown(),
+               escaped(line));
+  closing_ = true;
+  co_await reply("221 2.7.0 Error: I can break rules, too. Goodbye.");
+  co_return true;
+}
+
+// More has come behind a command that must be the last of its group, or from
+// a client that was not told of PIPELINING (RFC 2920 section 3.1).
+bool Session::talks_early(const Command& command) {
+  if (facts_.improper_pipelining) return false;
+  if (facts_.protocol == "ESMTP" && !command.last_of_group) return false;
+  return !stream_.buffered().empty() || stream_.poll();
 }
 
 Task<bool> Session::dispatch(Verb verb, CommandLine line) {

@@ -67,6 +67,10 @@ class Session {
   Task<void> greet();
   Task<void> serve();
   Task<void> obey(std::string line);
+  Task<std::string> filter_command(std::string line);
+  Task<bool> admissible(const Command* command, std::string line);
+  Task<bool> forbidden_command(std::string line);
+  bool talks_early(const Command& command);
   Task<bool> dispatch(Verb verb, CommandLine line);
   void farewell(const Hangup& hangup);
   Task<void> leave();
