@@ -166,6 +166,12 @@ def main():
         prefix="postern-run-", dir="/var/tmp"))
     base.mkdir(exist_ok=True)
     base.chmod(0o755)
+    if as_root:
+        # A copy: the build directory may lie where only root gets to, and the
+        # daemons run as other users.
+        shutil.copytree(bin_dir, base / "bin")
+        (base / "bin").chmod(0o755)
+        bin_dir = base / "bin"
     port = free_port()
     conf = configure(base, bin_dir, port, user, as_root)
     postern = [str(bin_dir / "postern"), "-c", str(conf)]
@@ -175,15 +181,21 @@ def main():
         log = base / "maillog"
         say(log.read_text() if log.exists() else "(no log)")
         raise SystemExit("the suite did not start")
+    ok = False
     try:
         ok = show(base, bin_dir, conf, port, user)
+    except (OSError, subprocess.SubprocessError) as error:
+        say(f"FAILED: {error}\n\n== The log")
+        say((base / "maillog").read_text())
     finally:
-        if args.stop:
+        if args.stop or not ok:
             subprocess.run(postern + ["stop"])
+    if not ok:
+        say(f"Everything is left in {base}.")
+        return 1
     if args.stop:
-        if ok:
-            shutil.rmtree(base)
-        return 0 if ok else 1
+        shutil.rmtree(base)
+        return 0
     say(f"""
 The suite is running. To look at it:
   {bin_dir}/postqueue -c {conf} -p
@@ -191,7 +203,7 @@ The suite is running. To look at it:
   tail -f {base}/maillog
 To stop it:
   {bin_dir}/postern -c {conf} stop && rm -r {base}""")
-    return 0 if ok else 1
+    return 0
 
 
 def show(base, bin_dir, conf, port, user):

@@ -3,6 +3,7 @@
 small file system of its own below the queue; skipped otherwise."""
 
 import os
+import shutil
 import smtplib
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def main(bin_dir):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", queue],
                       stderr=subprocess.DEVNULL).returncode != 0:
         print("may not mount")
-        suite_top_only(suite)
+        shutil.rmtree(suite.top)
         return SKIP
     (suite.top / "mail").mkdir()
     suite.configure(
@@ -86,12 +87,6 @@ def main(bin_dir):
         suite.postern("abort")
         subprocess.run(["umount", "-l", queue])
         suite.close()
-
-
-def suite_top_only(suite):
-    (suite.top / "queue").rmdir()
-    for each in (suite.conf, suite.top):
-        each.rmdir()
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 a forbidden file, socket and system call each fail from inside it."""
 
 import os
-import pathlib
 import pwd
+import shutil
 import smtplib
 import socket
 import sys
@@ -34,6 +34,8 @@ def outcomes(directory):
 def main(bin_dir, probe):
     user = pwd.getpwuid(os.geteuid()).pw_name
     suite = Suite.real(bin_dir)
+    # Where the processes' users get to.
+    probe = shutil.copy(probe, suite.top)
     probes = suite.top / "probes"
     probes.mkdir()
     probes.chmod(0o777)

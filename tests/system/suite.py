@@ -100,7 +100,10 @@ class Suite:
         self.top.chmod(0o755)
         self.conf = self.top / "conf"
         self.conf.mkdir(mode=0o755)
-        self.bin = pathlib.Path(bin_dir).resolve()
+        # A copy: the build directory may lie where only its owner gets to.
+        self.bin = self.top / "bin"
+        shutil.copytree(bin_dir, self.bin, symlinks=False)
+        self.bin.chmod(0o755)
         self.port = free_port()
         self.foreground = None
         return self
