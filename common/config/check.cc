@@ -44,6 +44,7 @@ class Checker {
     std::stable_sort(findings_.begin(), findings_.end(),
                      [](auto& a, auto& b) { return a.line < b.line; });
     for (const ServiceRow& row : table_.rows()) check_row(row);
+    check_chroot();
     return std::move(findings_);
   }
 
@@ -182,6 +183,24 @@ class Checker {
     Config config = config_.with_overrides(given);
     for (const auto& [name, value] : row.overrides)
       check_setting(config, Setting{name, value, row.origin});
+  }
+
+  // One finding for all rows: Debian's table asks for it nearly everywhere.
+  void check_chroot() {
+    const ServiceRow* first = nullptr;
+    std::size_t count = 0;
+    for (const ServiceRow& row : table_.rows()) {
+      if (!row.chroot) continue;
+      if (first == nullptr) first = &row;
+      ++count;
+    }
+    if (first == nullptr) return;
+    findings_.push_back(
+        {Weight::warning, first->origin.file, first->origin.line, 1,
+         fmt::format("the chroot column of {} row{} has no effect", count,
+                     count == 1 ? "" : "s"),
+         "every process sees only the files of its profile, without a jail",
+         ""});
   }
 
   const Config& config_;

@@ -274,6 +274,14 @@ TEST_CASE("rows of the service table are checked with their overrides") {
         "parameter smtpd_timeout: bad time value or unit: q");
 }
 
+TEST_CASE("rows that ask for a chroot are named once") {
+  auto found = findings("", "smtp inet n - y - - smtpd\n"
+                            "qmgr unix n - y 300 1 qmgr\n"
+                            "cleanup unix n - n - 0 cleanup\n");
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].text == "the chroot column of 2 rows has no effect");
+}
+
 TEST_CASE("references are found wherever they stand") {
   CHECK(referenced_names("$a ${b?{$c}} $(d) $$e ${ f } ${{$g} == {x}}") ==
         std::set<std::string>{"a", "b", "c", "d", "f", "g"});
