@@ -85,7 +85,8 @@ Pickup::Pickup(const Means& means, Notices& notices, PickupOptions options,
     : means_(means),
       notices_(notices),
       options_(std::move(options)),
-      log_(std::move(log)) {}
+      log_(std::move(log)),
+      pump_timer_([this] { pump(); }) {}
 
 void Pickup::wake() {
   if (stopped_) return;
@@ -133,11 +134,9 @@ Task<void> Pickup::take(std::string id) {
       set_aside(id, opened.text);
   }
   known_.erase(id);
-  // Deferred, so that the place of this task is free by then.
-  if (!waiting_.empty() || again_) {
-    co_await pause(Millis(0));
-    pump();
-  }
+  // By the clock, so that the places of this task and of all that end with it
+  // are free by then: tasks that end together would each see a full house.
+  if (!waiting_.empty() || again_) pump_timer_.start(Millis(0));
 }
 
 void Pickup::set_aside(const std::string& id, const std::string& why) {

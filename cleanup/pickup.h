@@ -53,7 +53,7 @@ class Pickup {
   void wake();
   // Takes nothing new in.
   void stop() { stopped_ = true; }
-  bool idle() const { return nursery_.empty(); }
+  bool idle() const { return nursery_.empty() && !pump_timer_.running(); }
 
  private:
   void scan();
@@ -72,6 +72,7 @@ class Pickup {
   log::Log log_;
   bool stopped_ = false;
   bool again_ = false;
+  Timer pump_timer_;
   std::deque<std::string> waiting_;
   std::set<std::string> known_;   // waiting or under way
   std::set<std::string> failed_;  // could not be removed: never twice

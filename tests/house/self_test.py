@@ -11,9 +11,12 @@ TOP = pathlib.Path(sys.argv[1]).resolve()
 
 
 def tracked():
-    listing = subprocess.run(["git", "-C", str(TOP), "ls-files"],
-                             capture_output=True, text=True)
-    if listing.returncode == 0 and listing.stdout:
+    try:
+        listing = subprocess.run(["git", "-C", str(TOP), "ls-files"],
+                                 capture_output=True, text=True)
+    except FileNotFoundError:
+        listing = None  # a machine without git
+    if listing and listing.returncode == 0 and listing.stdout:
         return [TOP / name for name in listing.stdout.splitlines()]
     return [p for p in TOP.glob("**/*") if p.is_file()
             and not p.relative_to(TOP).as_posix().startswith("build")]

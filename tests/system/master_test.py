@@ -319,7 +319,10 @@ def sample_configuration_has_no_mistakes(suite):
     assert rows.count("submission") > rows.count("#submission") + 2
     (suite.conf / "master.conf").write_text(rows)
     _, text = suite.postern("check")
-    assert "master.conf" not in text, text
+    # What is not built yet is said, and nothing else.
+    wrong = [line for line in text.splitlines() if "master.conf" in line
+             and "is not available in this version" not in line]
+    assert not wrong, text
 
 
 TESTS = [queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,

@@ -37,6 +37,9 @@ pid_t start(const char* variable, std::vector<std::string> arguments,
             int control, std::optional<uid_t> user) {
   const char* program = std::getenv(variable);
   REQUIRE(program != nullptr);
+  // Opened now: the user may not get to where it lies.
+  const Fd executable(::open(program, O_RDONLY | O_CLOEXEC));
+  REQUIRE(executable.valid());
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child != 0) return child;
@@ -52,7 +55,7 @@ pid_t start(const char* variable, std::vector<std::string> arguments,
   std::vector<char*> words;
   for (std::string& each : arguments) words.push_back(each.data());
   words.push_back(nullptr);
-  ::execv(program, words.data());
+  ::fexecve(executable.get(), words.data(), environ);
   ::_exit(127);
 }
 
