@@ -19,7 +19,7 @@ def tracked():
     if listing and listing.returncode == 0 and listing.stdout:
         return [TOP / name for name in listing.stdout.splitlines()]
     return [p for p in TOP.glob("**/*") if p.is_file()
-            and not p.relative_to(TOP).as_posix().startswith("build")]
+            and not p.relative_to(TOP).as_posix().startswith(("build", ".git/"))]
 
 
 def manuals():
