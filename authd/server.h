@@ -1,0 +1,29 @@
+// Takes the links of other processes and answers what comes over them.
+#pragma once
+
+#include <memory>
+
+#include "common/ipc/link.h"
+#include "common/log/log.h"
+#include "common/loop/task.h"
+
+namespace postern::authd {
+
+class Server {
+ public:
+  explicit Server(log::Log log);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Serves the link until it closes.
+  void take(std::unique_ptr<ipc::Link> link);
+
+ private:
+  Task<void> serve(std::unique_ptr<ipc::Link> link);
+  void handle(ipc::Link* link, ipc::Frame frame);
+
+  log::Log log_;
+  Nursery sessions_;
+};
+
+}  // namespace postern::authd
