@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "common/ipc/messages/auth.h"
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
@@ -53,6 +54,7 @@ constexpr Edge edges[] = {
     edge<DnsFind>(Role::smtp, Role::lookup),
     edge<DnsFind>(Role::qmgr, Role::lookup),
     edge<AnvilNote>(Role::smtpd, Role::lookup),
+    edge<AuthChannel>(Role::smtpd, Role::authd),
 };
 
 // Every daemon and master; a worker talks to local alone.

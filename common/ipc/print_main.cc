@@ -9,6 +9,7 @@
 
 #include "common/ipc/contract.h"
 #include "common/ipc/link.h"
+#include "common/ipc/messages/auth.h"
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
@@ -93,7 +94,8 @@ std::string group(const std::string& header) {
 }
 
 std::string pages() {
-  return group<MessageBegin, MessageBegun, MessageRecipient, MessageContent,
+  return group<AuthChannel, AuthChannelAnswer>("auth.h") +
+         group<MessageBegin, MessageBegun, MessageRecipient, MessageContent,
                MessageMark, MessageEnd, MessageVerdict, MessageAbort>(
              "content.h") +
          group<Welcome, SettingWire, RowWire, ListenerWire, Ready, Stress,

@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 
+#include "common/ipc/messages/auth.h"
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
@@ -48,7 +49,8 @@ using All = Messages<
     MessageAdmit, NoticeDone, NoticeRequest, FlushAnswer, FlushRequest,
     DeliverReport, DeliverRequest, TableAnswer, TableFind, UserAnswer, UserFind,
     MailHostsAnswer, MailHostsFind, ClientNameAnswer, ClientNameFind, DnsAnswer,
-    DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest>;
+    DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest,
+    AuthChannelAnswer, AuthChannel>;
 
 }  // namespace
 
