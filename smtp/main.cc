@@ -25,6 +25,17 @@ class LookupResolver : public Resolver {
                                     question.partial_from);
     co_return std::move(answer);
   }
+  Task<Result<ipc::DnsAnswer>> records(ipc::DnsFind question) override {
+    ipc::DnsAnswer answer =
+        co_await lookup_.dns(std::move(question.name),
+                             std::move(question.type), question.dnssec);
+    co_return std::move(answer);
+  }
+  Task<Result<std::string>> file(ipc::FileFind question) override {
+    Result<std::string> answer = co_await lookup_.file(
+        std::move(question.path), std::move(question.what));
+    co_return std::move(answer);
+  }
 
  private:
   route::LookupClient& lookup_;
