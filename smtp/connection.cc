@@ -121,6 +121,8 @@ Task<std::optional<Failure>> Connection::secure() {
                                  target_.name()));
   }
   if (level == TlsLevel::none) co_return std::nullopt;
+  // What was wrong with the settings has been logged at start.
+  if (around_.tls == nullptr && !requires_tls(level)) co_return std::nullopt;
   doing_ = "receiving the STARTTLS response";
   channel_.ask("STARTTLS");
   const mail::ParsedReply reply =

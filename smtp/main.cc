@@ -3,6 +3,7 @@
 #include "common/route/lookup_client.h"
 #include "common/service/service.h"
 #include "smtp/agent.h"
+#include "smtp/tls_client.h"
 
 namespace postern::smtp {
 namespace {
@@ -41,6 +42,50 @@ class LookupResolver : public Resolver {
   route::LookupClient& lookup_;
 };
 
+// No certificate of our own can be had.
+class Keyless final : public tls::KeyHolder {
+ public:
+  Task<Result<ipc::IdentityAnswer>> identity(ipc::IdentityFind) override {
+    co_return try_later("3.0", "there is no authd");
+  }
+  Task<Result<ipc::SignAnswer>> sign(ipc::SignRequest) override {
+    co_return try_later("3.0", "there is no authd");
+  }
+  Task<Result<ipc::TicketKeysAnswer>> ticket_keys(
+      ipc::TicketKeysFind) override {
+    co_return try_later("3.0", "there is no authd");
+  }
+  Task<Result<ipc::SessionAnswer>> session(ipc::SessionFind) override {
+    co_return try_later("3.0", "there is no authd");
+  }
+  void keep(ipc::SessionKeep) override {}
+};
+
+// Null: no destination may want TLS, or it cannot be had, which is logged;
+// mail that must be encrypted then waits.
+std::unique_ptr<TlsClient> make_tls(Service& service, const Settings& settings,
+                                    Resolver& resolver,
+                                    tls::KeyHolder& keys) {
+  const log::Log& log = service.log();
+  if (settings.tls.level == TlsLevel::none && settings.tls.policy_maps.empty())
+    return nullptr;
+  Result<std::shared_ptr<tls::ClientContext>> context =
+      try_later("3.0", "");
+  const Status started = tls::start_library(service.config());
+  if (started) {
+    tls::ClientSettings wanted = tls::ClientSettings::read(
+        service.config(), settings.lmtp ? "lmtp" : "smtp");
+    for (const std::string& remark : wanted.remarks) log.warning(remark);
+    context = tls::ClientContext::make(std::move(wanted), &keys, log);
+  }
+  if (!started || !context) {
+    log.warning("{}: disabling TLS support",
+                started ? context.trouble().text : started.trouble().text);
+    return nullptr;
+  }
+  return std::make_unique<TlsClient>(*context, settings, resolver);
+}
+
 int run(Service& service) {
   const bool lmtp = service.row().program == "lmtp";
   const Result<Settings> read = read_settings(service.config(), lmtp);
@@ -48,10 +93,16 @@ int run(Service& service) {
   const Settings& settings = *read;
 
   route::LookupClient lookup(service);
-  const Status loaded = lookup.preload(settings.discard_keyword_maps);
-  if (!loaded) service.log().fatal(loaded.trouble().text);
+  for (const std::string& maps :
+       {settings.discard_keyword_maps, settings.tls.policy_maps}) {
+    const Status loaded = lookup.preload(maps);
+    if (!loaded) service.log().fatal(loaded.trouble().text);
+  }
   LookupResolver resolver(lookup);
-  Agent agent(settings, service.log(), resolver);
+  Keyless keys;
+  const std::unique_ptr<TlsClient> tls =
+      make_tls(service, settings, resolver, keys);
+  Agent agent(settings, service.log(), resolver, tls.get());
 
   service.when_linked([&agent](Arrival arrival) {
     agent.serve(std::move(arrival.link));

@@ -16,7 +16,7 @@ void add_references(const TlsPolicy& policy, tls::Wish& wish) {
   } else if (by_dane(policy.level)) {
     for (const Tlsa& one : policy.tlsa)
       wish.tlsa.push_back({one.usage, one.selector, one.matching, one.data});
-    wish.tlsa_names = policy.match;
+    wish.names = policy.match;
   } else if (by_authorities(policy.level)) {
     wish.names = policy.match;
   }
@@ -50,6 +50,7 @@ Task<Result<tls::Facts>> TlsClient::start(Stream* stream, Target target,
   tls::Wish wish;
   wish.peer = target.name_and_port();
   wish.server_name = policy.servername;
+  wish.wildcard_for_several_labels = settings_.tls.wildcard_for_several_labels;
   wish.log_untrusted = requires_match(policy.level);
   add_references(policy, wish);
   const Status strength =

@@ -101,11 +101,8 @@ std::string meant_by(const std::string& word, const ServerFacts& server) {
 std::vector<std::string> names_to_match(const std::vector<std::string>& words,
                                         const ServerFacts& server) {
   std::vector<std::string> names;
-  for (const std::string& word : words) {
-    std::string name = meant_by(word, server);
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      names.push_back(std::move(name));
-  }
+  for (const std::string& word : words)
+    names.push_back(meant_by(word, server));
   return names;
 }
 
@@ -150,9 +147,7 @@ void match_names(TlsPolicy& policy, const SitePolicy& site,
       : policy.level == TlsLevel::verify ? settings.verify_match
                                          : settings.secure_match;
   policy.match = names_to_match(words, server);
-  const bool anchored = site.line && !site.line->trust_anchor_files.empty();
-  policy.trust_anchor_files = anchored ? site.line->trust_anchor_files
-                                       : settings.trust_anchor_files;
+  if (site.line) policy.trust_anchor_files = site.line->trust_anchor_files;
 }
 
 // Why DANE cannot be had from the settings, whoever the server is.

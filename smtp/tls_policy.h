@@ -27,8 +27,8 @@ struct TlsSettings {
   std::vector<std::string> verify_match = {"hostname"};
   std::vector<std::string> secure_match = {"nexthop", "dot-nexthop"};
   std::vector<std::string> fingerprint_match;
-  std::vector<std::string> trust_anchor_files;
   std::string servername;
+  bool wildcard_for_several_labels = true;
   bool connection_reuse = false;
   bool wrappermode = false;
   bool note_starttls_offer = false;
@@ -98,7 +98,7 @@ struct TlsPolicy {
   // Names (a leading dot: names below it) or, at level fingerprint, digests.
   std::vector<std::string> match;
   std::string servername;  // SNI; "": none is sent
-  std::vector<std::string> trust_anchor_files;
+  std::vector<std::string> trust_anchor_files;  // tafile of the table
   bool connection_reuse = false;
   std::vector<Tlsa> tlsa;
   std::string tlsa_base;  // the domain whose TLSA records these are

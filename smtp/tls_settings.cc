@@ -50,7 +50,6 @@ void read_matching(const Twins& twins, TlsSettings& out) {
   // Colons stand within fingerprints.
   out.fingerprint_match =
       split_words(twins.text("tls_fingerprint_cert_match"), ", \t\r\n|");
-  out.trust_anchor_files = twins.list("tls_trust_anchor_file");
 }
 
 void read_strength(const Twins& twins, TlsSettings& out) {
@@ -87,6 +86,8 @@ Status read_tls_settings(const config::Config& config, bool lmtp,
   read_matching(twins, out);
   read_strength(twins, out);
   out.servername = twins.text("tls_servername");
+  out.wildcard_for_several_labels =
+      config.get<"tls_wildcard_matches_multiple_labels">();
   out.connection_reuse = twins.flag("tls_connection_reuse");
   out.wrappermode = twins.flag("tls_wrappermode");
   out.note_starttls_offer = twins.flag("tls_note_starttls_offer");

@@ -138,7 +138,6 @@ TEST_CASE("main.conf says what the table leaves open", "[smtp]") {
   settings.mandatory_protocols = "M";
   settings.mandatory_ciphers = "high";
   settings.mandatory_exclude_ciphers = "Y";
-  settings.trust_anchor_files = {"/ta"};
   settings.fingerprint_match = {"AB"};
   struct Case {
     const char* line;
@@ -152,14 +151,14 @@ TEST_CASE("main.conf says what the table leaves open", "[smtp]") {
       {"encrypt exclude=Z connection_reuse=yes", "encrypt high M -Z,eNULL reuse"},
       {"fingerprint", "fingerprint high M -X,Y,aNULL match=AB"},
       {"fingerprint match=CD|EF", "fingerprint high M -X,Y,aNULL match=CD/EF"},
-      {"verify", "verify high M -X,Y,aNULL match=mx.example.org ta=/ta"},
+      {"verify", "verify high M -X,Y,aNULL match=mx.example.org"},
       {"verify tafile=/own",
        "verify high M -X,Y,aNULL match=mx.example.org ta=/own"},
       {"secure",
-       "secure high M -X,Y,aNULL match=example.org/.example.org ta=/ta"},
+       "secure high M -X,Y,aNULL match=example.org/.example.org"},
       {"secure match=hostname:.x.org:nexthop servername=hostname",
        "secure high M -X,Y,aNULL match=mx.example.org/.x.org/example.org "
-       "sni=mx.example.org ta=/ta"},
+       "sni=mx.example.org"},
       {"encrypt servername=nexthop",
        "encrypt high M -X,Y,eNULL sni=example.org"},
       {"encrypt servername=own.example",
