@@ -8,11 +8,13 @@ namespace postern::authd {
 namespace {
 
 int run(Service& service) {
-  Server server(service.log());
+  Keys keys(service);
+  Server server(keys, service.log());
   service.when_linked(
       [&server](Arrival arrival) { server.take(std::move(arrival.link)); });
   service.when_drained([&service] { service.finished(); });
   service.lock();
+  keys.start();
   return service.run();
 }
 

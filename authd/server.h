@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "authd/keys.h"
 #include "common/ipc/link.h"
 #include "common/log/log.h"
 #include "common/loop/task.h"
@@ -11,7 +12,8 @@ namespace postern::authd {
 
 class Server {
  public:
-  explicit Server(log::Log log);
+  // `keys` must outlive it.
+  Server(Keys& keys, log::Log log);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -20,8 +22,9 @@ class Server {
 
  private:
   Task<void> serve(std::unique_ptr<ipc::Link> link);
-  void handle(ipc::Link* link, ipc::Frame frame);
+  void handle(ipc::Link* link, Nursery* questions, ipc::Frame frame);
 
+  Keys& keys_;
   log::Log log_;
   Nursery sessions_;
 };

@@ -130,6 +130,8 @@ void Supervisor::handle(Process& process, ipc::Frame frame) {
     link_asked(process, frame.id, *link);
   } else if (auto worker = frame.as<ipc::WorkerRequest>()) {
     worker_asked(process, frame.id, *worker);
+  } else if (auto secret = frame.as<ipc::SecretFileRequest>()) {
+    secret_asked(process, frame.id, *secret);
   } else {
     log_.warning("{} (pid {}) said something that does not decode",
                  process.program, process.pid);

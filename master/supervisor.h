@@ -15,6 +15,7 @@
 
 #include "common/ipc/link.h"
 #include "common/ipc/messages/control.h"
+#include "common/ipc/messages/keys.h"
 #include "common/log/log.h"
 #include "common/loop/loop.h"
 #include "common/loop/task.h"
@@ -132,6 +133,10 @@ class Supervisor {
   Result<ipc::LinkAnswer> start_worker(const Process& asker,
                                        const ipc::WorkerRequest& request);
   Status check_worker(const Identity& identity) const;
+
+  // secrets.cc
+  void secret_asked(Process& asker, std::uint32_t question,
+                    const ipc::SecretFileRequest& request);
 
   // stopping.cc
   void stop(int signal_number, bool at_once);

@@ -2,6 +2,7 @@
 // Agent::serve (agent.h), then Delivery::run, then Conversation::transact.
 #include "common/route/lookup_client.h"
 #include "common/service/service.h"
+#include "common/tls/service_keys.h"
 #include "smtp/agent.h"
 #include "smtp/tls_client.h"
 
@@ -42,25 +43,6 @@ class LookupResolver : public Resolver {
   route::LookupClient& lookup_;
 };
 
-// No certificate of our own can be had.
-class Keyless final : public tls::KeyHolder {
- public:
-  Task<Result<ipc::IdentityAnswer>> identity(ipc::IdentityFind) override {
-    co_return try_later("3.0", "there is no authd");
-  }
-  Task<Result<ipc::SignAnswer>> sign(ipc::SignRequest) override {
-    co_return try_later("3.0", "there is no authd");
-  }
-  Task<Result<ipc::TicketKeysAnswer>> ticket_keys(
-      ipc::TicketKeysFind) override {
-    co_return try_later("3.0", "there is no authd");
-  }
-  Task<Result<ipc::SessionAnswer>> session(ipc::SessionFind) override {
-    co_return try_later("3.0", "there is no authd");
-  }
-  void keep(ipc::SessionKeep) override {}
-};
-
 // Null: no destination may want TLS, or it cannot be had, which is logged;
 // mail that must be encrypted then waits.
 std::unique_ptr<TlsClient> make_tls(Service& service, const Settings& settings,
@@ -99,7 +81,7 @@ int run(Service& service) {
     if (!loaded) service.log().fatal(loaded.trouble().text);
   }
   LookupResolver resolver(lookup);
-  Keyless keys;
+  tls::ServiceKeys keys(service);
   const std::unique_ptr<TlsClient> tls =
       make_tls(service, settings, resolver, keys);
   Agent agent(settings, service.log(), resolver, tls.get());

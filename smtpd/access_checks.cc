@@ -41,6 +41,7 @@ Judged Access::judge(const Restriction& restriction,
                  ? Judged::permitted()
                  : Judged::none();
     case Check::reject_plaintext_session:
+      if (f.tls) return Judged::none();
       return plain(s.plaintext_code, "4.7.1", subject.name, subject.kind,
                    "Session encryption is required");
     case Check::reject_unauth_pipelining:
@@ -68,8 +69,11 @@ Judged Access::judge(const Restriction& restriction,
       return plain(s.multi_recipient_code, "5.5.3", subject.name, subject.kind,
                    "Multi-recipient bounce");
     }
+    case Check::permit_tls_all_clientcerts:
+      return f.tls && f.tls->peer.trusted ? Judged::permitted()
+                                          : Judged::none();
     default:
-      // Nobody is authenticated, by password or certificate, yet.
+      // Nobody is authenticated yet.
       return Judged::none();
   }
 }

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "common/tls/facts.h"
 #include "smtpd/client.h"
 
 namespace postern::smtpd {
@@ -38,6 +40,8 @@ struct Facts {
   std::string queue_id;  // "" before the first accepted recipient
   bool improper_pipelining = false;
   unsigned faults = 0;  // of the session so far
+  // What the TLS connection is like; null: there is none.
+  std::shared_ptr<const tls::Facts> tls;
 
   // For log lines.
   std::string queue_name() const {

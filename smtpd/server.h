@@ -10,6 +10,7 @@
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
 #include "common/service/service.h"
+#include "common/tls/service_keys.h"
 #include "smtpd/content_pool.h"
 #include "smtpd/listening.h"
 #include "smtpd/session.h"
@@ -37,10 +38,13 @@ class Server final : public Surroundings {
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
+  std::shared_ptr<tls::ServerContext> tls() override { return tls_; }
 
  private:
   void preload();
   void warn_of_missing_parts() const;
+  void prepare_tls();
+  Task<void> warm_up();
   bool accepts() const;
   void arrived(Fd socket, bool passed);
   Task<void> serve(Fd socket, bool passed);
@@ -52,6 +56,8 @@ class Server final : public Surroundings {
   route::Router router_;
   ContentPool content_;
   SharedLink flush_;
+  tls::ServiceKeys keys_;
+  std::shared_ptr<tls::ServerContext> tls_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
   std::int64_t most_sessions_;
   std::int64_t sessions_ = 0;

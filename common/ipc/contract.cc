@@ -6,6 +6,7 @@
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
+#include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -55,6 +56,16 @@ constexpr Edge edges[] = {
     edge<DnsFind>(Role::qmgr, Role::lookup),
     edge<AnvilNote>(Role::smtpd, Role::lookup),
     edge<AuthChannel>(Role::smtpd, Role::authd),
+    // Certificates and signatures.
+    edge<IdentityFind>(Role::smtpd, Role::authd),
+    edge<SignRequest>(Role::smtpd, Role::authd),
+    edge<TicketKeysFind>(Role::smtpd, Role::authd),
+    edge<SessionFind>(Role::smtpd, Role::authd),
+    edge<SessionKeep>(Role::smtpd, Role::authd),
+    edge<IdentityFind>(Role::smtp, Role::authd),
+    edge<SignRequest>(Role::smtp, Role::authd),
+    edge<SessionFind>(Role::smtp, Role::authd),
+    edge<SessionKeep>(Role::smtp, Role::authd),
 };
 
 // Every daemon and master; a worker talks to local alone.
@@ -74,6 +85,7 @@ std::vector<Edge> all_edges() {
     all.push_back(edge<LinkRequest>(daemon, Role::master));
   }
   all.push_back(edge<WorkerRequest>(Role::local, Role::master));
+  all.push_back(edge<SecretFileRequest>(Role::authd, Role::master));
   return all;
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/base/panic.h"
 #include "common/base/text.h"
+#include "common/ipc/messages/keys.h"
 #include "common/os/files.h"
 #include "common/sandbox/lock.h"
 #include "common/service/places.h"
@@ -241,6 +242,17 @@ Task<Result<std::unique_ptr<ipc::Link>>> Service::worker(
   name += request.user.empty() ? std::to_string(request.uid) : request.user;
   co_return std::make_unique<ipc::Link>(std::move(answer->socket),
                                         state_->role, Role::worker, name);
+}
+
+Task<Result<Fd>> Service::secret_file(std::string path, Millis limit) {
+  const ipc::SecretFileRequest request{std::move(path)};
+  Result<ipc::SecretFileAnswer> answer =
+      co_await state_->control->call(request, limit);
+  if (!answer) co_return answer.trouble();
+  if (answer->trouble.present) co_return answer->trouble.trouble();
+  if (!answer->file)
+    co_return try_later("3.0", "master did not open " + request.path);
+  co_return std::move(answer->file);
 }
 
 void Service::when_linked(std::function<void(Arrival)> callback) {

@@ -5,17 +5,10 @@
 namespace postern::tls {
 namespace {
 
-std::string with_size(const std::string& name, const std::string& curve,
-                      int bits) {
-  if (!curve.empty()) return fmt::format("{} ({})", name, curve);
-  if (bits > 0) return fmt::format("{} ({} bits)", name, bits);
-  return name;
-}
-
 std::string signature_text(const char* side, const SignatureFacts& s) {
   if (s.name.empty()) return "";
   std::string text = fmt::format(" {}-signature {}", side,
-                                 with_size(s.name, s.curve, s.bits));
+                                 sized(s.name, s.curve, s.bits));
   if (!s.digest.empty()) text += fmt::format(" {}-digest {}", side, s.digest);
   return text;
 }
@@ -23,7 +16,7 @@ std::string signature_text(const char* side, const SignatureFacts& s) {
 std::string exchange_text(const Facts& f) {
   if (f.exchange.empty()) return "";
   return " key-exchange " +
-         with_size(f.exchange, f.exchange_curve, f.exchange_bits);
+         sized(f.exchange, f.exchange_curve, f.exchange_bits);
 }
 
 std::string cipher_text(const Facts& f) {
@@ -39,6 +32,13 @@ const char* trust_word(const Facts& f) {
 
 }  // namespace
 
+std::string sized(const std::string& name, const std::string& curve,
+                  int bits) {
+  if (!curve.empty()) return fmt::format("{} ({})", name, curve);
+  if (bits > 0) return fmt::format("{} ({} bits)", name, bits);
+  return name;
+}
+
 std::string summary(const Facts& facts) {
   return cipher_text(facts) + exchange_text(facts) +
          signature_text("server", facts.server_signature) +
@@ -53,26 +53,6 @@ std::string connection_line(const Facts& facts, const std::string& direction,
                                  direction, peer);
   if (!facts.server_name.empty()) line += " to " + facts.server_name;
   return line + ": " + summary(facts);
-}
-
-std::vector<std::string> received_lines(const Facts& facts, bool asked) {
-  std::vector<std::string> lines{"\t(using " + cipher_text(facts)};
-  if (!facts.exchange.empty()) {
-    lines.push_back("\t" + exchange_text(facts) +
-                    signature_text("server", facts.server_signature));
-    const std::string client = signature_text("client", facts.client_signature);
-    if (!client.empty()) lines.push_back("\t" + client);
-  }
-  lines.back() += ")";
-  if (facts.peer.present)
-    lines.push_back(fmt::format(
-        "\t(Client CN \"{}\", Issuer \"{}\" ({}))", facts.peer.subject,
-        facts.peer.issuer, facts.peer.trusted ? "verified OK" : "not verified"));
-  else if (asked)
-    lines.push_back("\t(Client did not present a certificate)");
-  else
-    lines.push_back("\t(No client certificate requested)");
-  return lines;
 }
 
 }  // namespace postern::tls

@@ -63,9 +63,7 @@ std::string summary(const Facts& facts);
 std::string connection_line(const Facts& facts, const std::string& direction,
                             const std::string& peer);
 
-// Lines of a Received header, each with a leading tab and no line end:
-// "\t(using …" and, with `asked`, the one about the client's certificate.
-// `asked`: whether clients are asked for one.
-std::vector<std::string> received_lines(const Facts& facts, bool asked);
+// "ECDHE (prime256v1)", "RSA-PSS (2048 bits)", "X25519".
+std::string sized(const std::string& name, const std::string& curve, int bits);
 
 }  // namespace postern::tls
