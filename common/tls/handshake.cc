@@ -99,7 +99,9 @@ void log_success(const Connection& connection, const Facts& facts,
   const log::Log& log = connection.log();
   const PeerCertificate& peer = facts.peer;
   const bool verbose = connection.log_level() >= 2;
-  if (peer.present && !peer.trusted && (verbose || log_untrusted)) {
+  // A fingerprint needs no authority beside it.
+  const bool doubtful = peer.present && !peer.trusted && !facts.matched;
+  if (doubtful && (verbose || log_untrusted)) {
     if (connection.fault.present())
       log.info(std::string_view(
           verify_line(connection.fault, connection.peer, true)));

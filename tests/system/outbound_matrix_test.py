@@ -17,7 +17,6 @@ import smtplib
 import socket
 import socketserver
 import ssl
-import struct
 import subprocess
 import sys
 import threading
@@ -215,6 +214,10 @@ def make_zones(peers, certificates):
                 zone.add(tlsa, "TLSA", right)
             if kind == "daneforged":
                 good.forged.add((tlsa, "TLSA"))
+            if (tlsa, "TLSA") not in zone.records:
+                zone.absence(tlsa)
+    for zone in (good, forged):
+        zone.sign_all()
     return [good, forged]
 
 
@@ -307,6 +310,14 @@ def compare(found):
     return wrong
 
 
+def reasons(suite):
+    """The end of the log, short enough to read."""
+    keep = os.environ.get("KEEP_LOG")
+    if keep:
+        pathlib.Path(keep).write_text(suite.log())
+    return "\n".join(suite.log().splitlines()[-15:])
+
+
 def check_document(path, text):
     content = path.read_text()
     before, rest = content.split(BEGIN)
@@ -337,7 +348,7 @@ def main(bin_dir, document=None):
         print(text)
         wrong = compare(found)
         if wrong:
-            raise AssertionError("\n".join(wrong) + "\n" + suite.log())
+            raise AssertionError("\n".join(wrong) + "\n" + reasons(suite))
         if document:
             check_document(pathlib.Path(document), text)
     finally:
