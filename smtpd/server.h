@@ -35,6 +35,7 @@ class Server final : public Surroundings {
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
 
@@ -52,6 +53,8 @@ class Server final : public Surroundings {
   route::Router router_;
   ContentPool content_;
   SharedLink flush_;
+  SharedLink room_;
+  Clock::time_point room_asked_{};  // when it last said yes
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
   std::int64_t most_sessions_;
   std::int64_t sessions_ = 0;
