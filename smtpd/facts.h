@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -22,6 +23,12 @@ enum class Fault : unsigned {
   data = 32,
 };
 
+// Who has logged in, and how.
+struct Login {
+  std::string method;  // as the client wrote it, or "XCLIENT"
+  std::string user;
+};
+
 struct Facts {
   Client client;
   std::string service;  // name of the row, for warnings
@@ -37,6 +44,7 @@ struct Facts {
   std::string where = "CONNECT";
   std::string queue_id;  // "" before the first accepted recipient
   bool improper_pipelining = false;
+  std::unique_ptr<Login> login;  // null: nobody
   unsigned faults = 0;  // of the session so far
 
   // For log lines.

@@ -10,6 +10,7 @@
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
 #include "common/service/service.h"
+#include "smtpd/auth_backends.h"
 #include "smtpd/content_pool.h"
 #include "smtpd/listening.h"
 #include "smtpd/session.h"
@@ -35,6 +36,7 @@ class Server final : public Surroundings {
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  AuthService& authentication() override { return *authentication_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
 
@@ -53,6 +55,8 @@ class Server final : public Surroundings {
   ContentPool content_;
   SharedLink flush_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
+  std::unique_ptr<AuthBackend> backend_;
+  std::unique_ptr<AuthService> authentication_;
   std::int64_t most_sessions_;
   std::int64_t sessions_ = 0;
   bool full_ = false;

@@ -12,6 +12,7 @@
 #include "common/loop/loop.h"
 #include "common/tables/match_list.h"
 #include "smtpd/restrictions.h"
+#include "smtpd/sasl_settings.h"
 
 namespace postern::smtpd {
 
@@ -83,6 +84,7 @@ struct Settings {
   // unknown_local_recipient_reject_code and its sisters, by name.
   std::map<std::string, int, std::less<>> unlisted_codes;
 
+  SaslSettings sasl;
   RestrictionSet restrictions;
   std::vector<std::string> own_addresses;
   tables::MatchList mynetworks, event_exceptions, xclient_hosts, xforward_hosts,
