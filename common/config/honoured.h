@@ -55,7 +55,6 @@ inline constexpr std::string_view not_yet_honoured[] = {
     "command_time_limit",
     "confirm_delay_cleared",
     "connection_cache_ttl_limit",
-    "cyrus_sasl_config_path",
     "daemon_table_open_error_is_fatal",
     "daemon_timeout",
     "debug_peer_level",
