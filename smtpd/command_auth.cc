@@ -46,7 +46,11 @@ SessionMeans Session::means() const {
 // or the server only is slow, the session goes on. False: it has been ended.
 Task<bool> Session::reach_authentication() {
   AuthService& auth = surroundings_.authentication();
-  if (!takes_auth() || !auth.mechanisms().empty()) co_return true;
+  if (!takes_auth()) co_return true;
+  if (!auth.mechanisms().empty()) {
+    auth.refresh();
+    co_return true;
+  }
   const bool reached = co_await auth.reach(before_greeting);
   if (reached ? !auth.mechanisms().empty() : auth.connecting())
     co_return true;
