@@ -133,7 +133,8 @@ class Session {
   Task<void> uncount();
   void start_content();
   void mark_effects();
-  std::string transcript(const std::string& to) const;
+  std::string transcript(const std::string& to,
+                         const std::string& queue_id) const;
   Task<void> receive_data(DataReader* reader);
   Task<void> pass_on(bool more_at_once, std::int64_t size);
   Task<bool> finish_message(bool bare_newline, bool chunked);

@@ -58,6 +58,8 @@ int main(int argc, char** argv) {
       run_instead(config, "postqueue", {"-s", options.flush_what});
     case SendmailMode::flush_id:
       run_instead(config, "postqueue", {"-i", options.flush_what});
+    case SendmailMode::nothing:
+      break;
     case SendmailMode::start:
       run_instead(config, "postern", {"start"});
   }

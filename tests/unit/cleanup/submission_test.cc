@@ -154,6 +154,17 @@ TEST_CASE("the message id is logged, given or made", "[cleanup]") {
   }
 }
 
+TEST_CASE("a long queue id needs no time beside it in the message id",
+          "[cleanup]") {
+  Fixture fixture("enable_long_queue_ids = yes\n");
+  Mail mail("\n");
+  mail.begin.context = "local";
+  pass(fixture, mail);
+  CHECK(fixture.content(mail.verdict.queue_id)
+            .find("Message-Id: <" + mail.verdict.queue_id + "@mail.test>\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("messages that are too much are refused for good", "[cleanup]") {
   struct Case {
     const char* settings;

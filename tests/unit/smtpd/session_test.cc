@@ -5,6 +5,8 @@
 using namespace postern;
 using namespace postern::smtpd::test;
 using Catch::Contains;
+using Catch::EndsWith;
+using Catch::StartsWith;
 
 namespace {
 
@@ -425,6 +427,13 @@ TEST_CASE("the postmaster gets the transcript of what notify_classes names") {
                       "localhost[127.0.0.1]\n"));
   CHECK_THAT(m.content, Contains(" In:  BOGUS\n Out: 500 5.5.2 Error: command "
                                  "not recognized\n"));
+  CHECK_THAT(m.content, StartsWith("Received: by mail.here.test (Postfix)\n"
+                                   "\tid "));
+  CHECK_THAT(m.content, Contains("\nFrom: Mail Delivery System "
+                                 "<MAILER-DAEMON@mail.here.test>\n"
+                                 "To: Postmaster <postmaster>\n"));
+  CHECK_THAT(m.content, EndsWith(" Out: 221 2.0.0 Bye\n\n\nFor other "
+                                 "details, see the local mail logfile\n"));
 }
 
 TEST_CASE("soft_bounce and footers change what is sent") {
