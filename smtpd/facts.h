@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "common/tls/facts.h"
 #include "smtpd/client.h"
 
 namespace postern::smtpd {
@@ -46,6 +47,8 @@ struct Facts {
   bool improper_pipelining = false;
   std::unique_ptr<Login> login;  // null: nobody
   unsigned faults = 0;  // of the session so far
+  // What the TLS connection is like; null: there is none.
+  std::shared_ptr<const tls::Facts> tls;
 
   // For log lines.
   std::string queue_name() const {

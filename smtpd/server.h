@@ -10,6 +10,7 @@
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
 #include "common/service/service.h"
+#include "common/tls/service_keys.h"
 #include "smtpd/auth_backends.h"
 #include "smtpd/content_pool.h"
 #include "smtpd/listening.h"
@@ -39,10 +40,13 @@ class Server final : public Surroundings {
   AuthService& authentication() override { return *authentication_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
+  std::shared_ptr<tls::ServerContext> tls() override { return tls_; }
 
  private:
   void preload();
   void warn_of_missing_parts() const;
+  void prepare_tls();
+  Task<void> warm_up();
   bool accepts() const;
   void arrived(Fd socket, bool passed);
   Task<void> serve(Fd socket, bool passed);
@@ -54,6 +58,8 @@ class Server final : public Surroundings {
   route::Router router_;
   ContentPool content_;
   SharedLink flush_;
+  tls::ServiceKeys keys_;
+  std::shared_ptr<tls::ServerContext> tls_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
   std::unique_ptr<AuthBackend> backend_;
   std::unique_ptr<AuthService> authentication_;

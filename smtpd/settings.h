@@ -11,6 +11,7 @@
 #include "common/log/log.h"
 #include "common/loop/loop.h"
 #include "common/tables/match_list.h"
+#include "common/tls/settings.h"
 #include "smtpd/restrictions.h"
 #include "smtpd/sasl_settings.h"
 
@@ -85,6 +86,10 @@ struct Settings {
   std::map<std::string, int, std::less<>> unlisted_codes;
 
   SaslSettings sasl;
+  tls::ServerSettings tls;
+  std::string relay_clientcerts;
+  std::int64_t new_tls_session_rate_limit;
+
   RestrictionSet restrictions;
   std::vector<std::string> own_addresses;
   tables::MatchList mynetworks, event_exceptions, xclient_hosts, xforward_hosts,

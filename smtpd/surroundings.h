@@ -11,6 +11,7 @@
 #include "common/ipc/messages/queue.h"
 #include "common/loop/task.h"
 #include "common/route/router.h"
+#include "common/tls/context.h"
 #include "smtpd/auth_service.h"
 
 namespace postern::smtpd {
@@ -33,6 +34,8 @@ class Surroundings {
   // Delivery of what waits for a site (ETRN).
   virtual Task<Result<ipc::FlushAnswer>> flush(std::string site) = 0;
 
+  // Null: TLS is not available.
+  virtual std::shared_ptr<tls::ServerContext> tls() { return nullptr; }
   // Who knows the passwords (AUTH).
   virtual AuthService& authentication() = 0;
 
