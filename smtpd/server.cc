@@ -38,7 +38,8 @@ void Server::preload() {
   stressed_->open_tables();
   std::vector<std::string> maps{relaxed_->command_filter,
                                 relaxed_->discard_maps,
-                                relaxed_->reject_footer_maps};
+                                relaxed_->reject_footer_maps,
+                                relaxed_->relay_clientcerts};
   const RestrictionSet& set = relaxed_->restrictions;
   std::vector<const RestrictionList*> lists{
       &set.client, &set.helo, &set.sender,      &set.relay,

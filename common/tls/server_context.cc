@@ -166,7 +166,10 @@ Task<Status> ServerContext::renew_certificates() {
   if (!answer) co_return answer.trouble();
   if (answer->trouble.present && answer->chains.empty())
     co_return answer->trouble.trouble();
-  if (answer->unchanged) co_return Status();
+  // Another handshake may have asked at the same time.
+  const bool same = answer->unchanged || answer->version == version_;
+  if (same && answer->trouble.present) co_return answer->trouble.trouble();
+  if (same) co_return Status();
   Result<std::shared_ptr<Identities>> parsed = identities_of(*answer, holder_);
   if (!parsed) co_return parsed.trouble();
   const std::shared_ptr<Identities> identities = std::move(*parsed);
