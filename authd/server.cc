@@ -10,8 +10,8 @@ constexpr Millis listening = std::chrono::hours(1);
 
 }  // namespace
 
-Server::Server(Keys& keys, log::Log log)
-    : keys_(keys), log_(std::move(log)) {}
+Server::Server(Channels& channels, Keys& keys, log::Log log)
+    : channels_(channels), keys_(keys), log_(std::move(log)) {}
 
 void Server::take(std::unique_ptr<ipc::Link> link) {
   sessions_.start(serve(std::move(link)));
@@ -26,6 +26,10 @@ Task<void> Server::serve(std::unique_ptr<ipc::Link> link) {
 }
 
 void Server::handle(ipc::Link* link, Nursery* questions, ipc::Frame frame) {
+  if (auto asked = frame.as<ipc::AuthChannel>()) {
+    link->reply(frame.id, channels_.open(*asked, link->name()));
+    return;
+  }
   if (keys_.handle(link, questions, frame)) return;
   log_.warning("the {} service asked something that authd does not answer",
                link->name());

@@ -93,6 +93,7 @@ Result<Generation> load_generation(const std::string& directory,
   if (as_root) {
     Result<Identities> identities = resolve_identities(made.config);
     if (!identities) return identities.trouble();
+    give_auth_groups(*identities, made.config, made.rows);
     for (const std::string& each : identities->warnings)
       made.warnings.push_back(each);
     made.identities = std::move(*identities);

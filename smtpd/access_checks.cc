@@ -20,6 +20,11 @@ Judged plain(int code, const char* status, const std::string& name,
                                      text));
 }
 
+// Somebody, that is: who logs in as nobody is a stranger.
+bool is_login(const Facts& facts) {
+  return facts.login && !equal_nocase(facts.login->method, "anonymous");
+}
+
 }  // namespace
 
 Judged Access::judge(const Restriction& restriction,
@@ -40,10 +45,12 @@ Judged Access::judge(const Restriction& restriction,
                        f.client.address) != s.own_addresses.end()
                  ? Judged::permitted()
                  : Judged::none();
+    case Check::permit_sasl_authenticated:
+      return is_login(f) ? Judged::permitted() : Judged::none();
     case Check::reject_plaintext_session:
       if (f.tls) return Judged::none();
-      return plain(s.plaintext_code, "4.7.1", subject.name, subject.kind,
-                   "Session encryption is required");
+      return Judged::refused(Fault::policy, s.plaintext_code, "4.7.1",
+                             "Session encryption is required");
     case Check::reject_unauth_pipelining:
       if (!f.improper_pipelining) return Judged::none();
       return plain(503, "5.5.0", subject.name, subject.kind,
@@ -73,7 +80,7 @@ Judged Access::judge(const Restriction& restriction,
       return f.tls && f.tls->peer.trusted ? Judged::permitted()
                                           : Judged::none();
     default:
-      // Nobody is authenticated yet.
+      // Nobody is authenticated by a certificate of a table yet.
       return Judged::none();
   }
 }
@@ -140,6 +147,13 @@ Task<Access::Outcome> Access::known_certificate() {
     co_return Outcome::go_on;
   }
   co_return answer->found ? Outcome::permit : Outcome::go_on;
+}
+
+bool Access::rewrites_for_login() const {
+  if (!is_login(facts_)) return false;
+  for (const Restriction& one : settings_->local_clients)
+    if (one.check == Check::permit_sasl_authenticated) return true;
+  return false;
 }
 
 // The heart of relay protection. A destination is ours only when the resolver

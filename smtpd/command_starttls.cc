@@ -63,7 +63,9 @@ Task<bool> Session::starttls(CommandLine line) {
   co_await reply("220 2.0.0 Ready to start TLS");
   co_await stream_.flush(settings_->timeout);
   co_await start_tls();
+  // RFC 3207 section 4.2: nothing that was said before counts.
   facts_.helo.reset();
+  facts_.login.reset();
   facts_.protocol = "SMTP";
   reset_transaction();
   co_return true;
@@ -128,7 +130,7 @@ Task<void> Session::require_certificate() {
   facts_.note(Fault::policy);
   closing_ = true;
   if (!settings_->tls.wrapper) {
-    std::string ignored = co_await read_line();
+    LineRead ignored = co_await read_line(settings_->line_limit, false);
   }
   co_await reply(fmt::format("421 4.7.1 {} Error: {}", settings_->myhostname,
                              why));

@@ -24,6 +24,12 @@ enum class Fault : unsigned {
   data = 32,
 };
 
+// Who has logged in, and how.
+struct Login {
+  std::string method;  // as the client wrote it, or "XCLIENT"
+  std::string user;
+};
+
 struct Facts {
   Client client;
   std::string service;  // name of the row, for warnings
@@ -39,6 +45,7 @@ struct Facts {
   std::string where = "CONNECT";
   std::string queue_id;  // "" before the first accepted recipient
   bool improper_pipelining = false;
+  std::unique_ptr<Login> login;  // null: nobody
   unsigned faults = 0;  // of the session so far
   // What the TLS connection is like; null: there is none.
   std::shared_ptr<const tls::Facts> tls;

@@ -11,6 +11,7 @@
 #include "common/route/router.h"
 #include "common/service/service.h"
 #include "common/tls/service_keys.h"
+#include "smtpd/auth_backends.h"
 #include "smtpd/content_pool.h"
 #include "smtpd/listening.h"
 #include "smtpd/session.h"
@@ -36,6 +37,8 @@ class Server final : public Surroundings {
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
+  AuthService& authentication() override { return *authentication_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
   std::shared_ptr<tls::ServerContext> tls() override { return tls_; }
@@ -56,9 +59,13 @@ class Server final : public Surroundings {
   route::Router router_;
   ContentPool content_;
   SharedLink flush_;
+  SharedLink room_;
+  Clock::time_point room_asked_{};  // when it last said yes
   tls::ServiceKeys keys_;
   std::shared_ptr<tls::ServerContext> tls_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
+  std::unique_ptr<AuthBackend> backend_;
+  std::unique_ptr<AuthService> authentication_;
   std::int64_t most_sessions_;
   std::int64_t sessions_ = 0;
   bool full_ = false;

@@ -292,6 +292,7 @@ Settings Settings::read(const config::Config& config, const log::Log& log) {
   read_codes(s, config);
   read_words(s, config, log);
   read_lists(s, config, log);
+  s.sasl = SaslSettings::read(config, log);
   s.tls = tls::ServerSettings::read(config);
   s.relay_clientcerts = config.get<"relay_clientcerts">();
   return s;
@@ -300,7 +301,8 @@ Settings Settings::read(const config::Config& config, const log::Log& log) {
 void Settings::open_tables() {
   for (MatchList* list :
        {&mynetworks, &event_exceptions, &xclient_hosts, &xforward_hosts,
-        &bare_newline_exclusions, &forbidden_commands, &noop_list})
+        &bare_newline_exclusions, &forbidden_commands, &noop_list,
+        &sasl.exceptions, &sasl.mechanism_filter})
     list->open_tables(true);
 }
 

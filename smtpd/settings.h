@@ -13,6 +13,7 @@
 #include "common/tables/match_list.h"
 #include "common/tls/settings.h"
 #include "smtpd/restrictions.h"
+#include "smtpd/sasl_settings.h"
 
 namespace postern::smtpd {
 
@@ -84,6 +85,7 @@ struct Settings {
   // unknown_local_recipient_reject_code and its sisters, by name.
   std::map<std::string, int, std::less<>> unlisted_codes;
 
+  SaslSettings sasl;
   tls::ServerSettings tls;
   std::string relay_clientcerts;
   std::int64_t new_tls_session_rate_limit;
