@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/credentials/digest.h"
 #include "smtp/login.h"
 #include "smtp/tls_client.h"
 
@@ -182,6 +183,7 @@ Task<std::optional<Failure>> Connection::log_in() {
   features_.auth = false;
   if (!possible) co_return std::nullopt;
   Login login(*this, around_, *terms_.credentials);
+  credentials::wipe(terms_.credentials->password);
   std::optional<Failure> failure = co_await login.run();
   features_.auth = !failure;
   co_return failure;

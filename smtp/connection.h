@@ -25,10 +25,12 @@ namespace postern::smtp {
 struct Terms {
   std::string site;  // the next hop, as it stands in the request
   TlsPolicy tls;
+  // The password is gone once it was used; `who` remains.
   std::optional<Credentials> credentials;
+  std::string who;  // identity_of(credentials)
 
   std::string identity() const {
-    return site + '\n' + identity_of(credentials) + '\n' + tls.identity();
+    return site + '\n' + who + '\n' + tls.identity();
   }
 };
 

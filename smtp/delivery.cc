@@ -112,6 +112,7 @@ Task<Result<Terms>> Delivery::terms_for(Target target) {
                  credentials.trouble().text);
     co_return try_later("3.0", "SASL password lookup error");
   }
+  terms.who = identity_of(*credentials);
   terms.credentials = std::move(*credentials);
   co_return std::move(terms);
 }

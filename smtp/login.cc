@@ -32,6 +32,8 @@ Login::Login(Connection& connection, const Surroundings& around,
       credentials_(std::move(credentials)),
       who_(identity_of(credentials_)) {}
 
+Login::~Login() { credentials::wipe(credentials_.password); }
+
 Failure Login::unable(std::string text) const {
   Failure failure;
   failure.status = "4.7.0";

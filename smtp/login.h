@@ -18,6 +18,9 @@ class Login {
   // Both are borrowed.
   Login(Connection& connection, const Surroundings& around,
         Credentials credentials);
+  ~Login();
+  Login(const Login&) = delete;
+  Login& operator=(const Login&) = delete;
 
   // nullopt: logged in. Throws Hangup.
   Task<std::optional<Failure>> run();

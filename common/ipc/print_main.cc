@@ -107,7 +107,8 @@ std::string pages() {
          group<DialPath, DialHost, DialAnswer>("dial.h") +
          group<TableFind, TableAnswer, UserFind, UserAnswer, MailHostsFind,
                MailHostsAnswer, HostAddress, ClientNameFind, ClientNameAnswer,
-               DnsFind, DnsAnswer, AnvilNote, AnvilAnswer>("lookup.h") +
+               DnsFind, DnsAnswer, FileFind, FileAnswer,
+               AnvilNote, AnvilAnswer>("lookup.h") +
          group<MessageAdmit, RouteWire, FlushRequest, FlushAnswer,
                NoticeRequest, NoticeRecipient, NoticeDone>("queue.h") +
          group<StoreRequest, StoreAnswer>("worker.h") +

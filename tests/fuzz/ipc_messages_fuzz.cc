@@ -51,7 +51,8 @@ using All = Messages<
     DeliverReport, DeliverRequest, TableAnswer, TableFind, UserAnswer, UserFind,
     MailHostsAnswer, MailHostsFind, ClientNameAnswer, ClientNameFind, DnsAnswer,
     DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest,
-    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost>;
+    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost,
+    FileAnswer, FileFind>;
 
 }  // namespace
 
