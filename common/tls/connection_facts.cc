@@ -96,7 +96,7 @@ bool by_fingerprint(const Wish& wish, const PeerCertificate& peer,
 // The verification has held the chain against TLSA records, trust anchors and
 // names; what a resumed session was held to is part of its key.
 bool by_verification(SSL* ssl, const Wish& wish, std::string* which) {
-  const bool records = !wish.tlsa.empty() || !wish.trust_anchors.empty();
+  const bool records = !wish.tlsa.empty();
   if (!records && wish.names.empty()) return false;
   if (SSL_get_verify_result(ssl) != X509_V_OK) return false;
   std::uint8_t usage = 0, selector = 0, matching = 0;

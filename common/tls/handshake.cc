@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "common/os/files.h"
+#include "common/tls/certificate.h"
 #include "common/tls/connection.h"
 #include "common/tls/connection_facts.h"
 #include "common/tls/fiber.h"
@@ -150,8 +151,7 @@ bool set_server_name(SSL* ssl, const std::string& name) {
                   const_cast<char*>(name.c_str())) == 1;
 }
 
-// Whole certificates and keys are trusted as TLSA records of usage DANE-TA
-// are: OpenSSL then builds chains to them and to nothing else.
+// What a list of trust anchors holds, as TLSA records of usage DANE-TA.
 std::vector<Tlsa> anchors_of(const std::string& pem) {
   std::vector<Tlsa> out;
   const Owned<BIO, BIO_vfree> source(
@@ -175,10 +175,32 @@ std::vector<Tlsa> anchors_of(const std::string& pem) {
   return out;
 }
 
+bool only_certificates(const std::vector<Tlsa>& anchors) {
+  return std::all_of(anchors.begin(), anchors.end(),
+                     [](const Tlsa& one) { return one.selector == 0; });
+}
+
+// Certificates are a store of their own, instead of the context's: a server's
+// own certificate may be among them.
+Status trust_certificates(SSL* ssl, const std::vector<Tlsa>& anchors) {
+  const X509Trust store(X509_STORE_new());
+  for (const Tlsa& one : anchors) {
+    const X509Certificate certificate = parse_certificate(one.data);
+    if (!certificate || X509_STORE_add_cert(store.get(), certificate.get()) != 1)
+      return give_up("3.5", first_error("a trust anchor cannot be used"));
+  }
+  SSL_set1_verify_cert_store(ssl, store.get());
+  X509_VERIFY_PARAM_set_flags(SSL_get0_param(ssl), X509_V_FLAG_PARTIAL_CHAIN);
+  return {};
+}
+
 Status set_records(SSL* ssl, const Wish& wish) {
   std::vector<Tlsa> records = anchors_of(wish.trust_anchors);
   if (!wish.trust_anchors.empty() && records.empty())
     return give_up("3.5", "no usable trust anchor");
+  if (!records.empty() && wish.tlsa.empty() && only_certificates(records))
+    return trust_certificates(ssl, records);
+  // Bare keys among them: OpenSSL knows such anchors as TLSA records only.
   records.insert(records.end(), wish.tlsa.begin(), wish.tlsa.end());
   if (records.empty()) return {};
   if (SSL_dane_enable(ssl, nullptr) != 1)
