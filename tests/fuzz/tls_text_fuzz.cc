@@ -25,6 +25,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
     require(got->starts_with("H") && got->find('@') != 1, "a grade comes first");
   (void)parse_options(text);
   (void)parse_workarounds(text);
-  require(!same_fingerprint(name, ""), "nothing is no fingerprint");
+  require(!same_fingerprint(text, ""), "nothing is no fingerprint");
   return 0;
 }
