@@ -13,6 +13,7 @@
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
+#include "common/ipc/messages/dial.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -103,6 +104,7 @@ std::string pages() {
                Drain>("control.h") +
          group<DeliverRequest, DeliverRecipient, DeliverReport, DeliverResult>(
              "deliver.h") +
+         group<DialPath, DialHost, DialAnswer>("dial.h") +
          group<TableFind, TableAnswer, UserFind, UserAnswer, MailHostsFind,
                MailHostsAnswer, HostAddress, ClientNameFind, ClientNameAnswer,
                DnsFind, DnsAnswer, AnvilNote, AnvilAnswer>("lookup.h") +

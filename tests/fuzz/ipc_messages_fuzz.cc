@@ -10,6 +10,7 @@
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
+#include "common/ipc/messages/dial.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -50,7 +51,7 @@ using All = Messages<
     DeliverReport, DeliverRequest, TableAnswer, TableFind, UserAnswer, UserFind,
     MailHostsAnswer, MailHostsFind, ClientNameAnswer, ClientNameFind, DnsAnswer,
     DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest,
-    AuthChannelAnswer, AuthChannel>;
+    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost>;
 
 }  // namespace
 
