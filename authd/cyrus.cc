@@ -234,8 +234,12 @@ std::string claimed_name(const std::string& mechanism,
 
 class Library final : public Cyrus {
  public:
-  Library(const CyrusSettings& settings, Workers& workers, log::Log log)
-      : settings_(settings), workers_(workers), log_(std::move(log)) {}
+  Library(const CyrusSettings& settings, Workers& workers, Workers& lookups,
+          log::Log log)
+      : settings_(settings),
+        workers_(workers),
+        lookups_(lookups),
+        log_(std::move(log)) {}
 
   int init() {
     callbacks_[0] = {SASL_CB_LOG, as_call(log_line), &lines_};
@@ -256,6 +260,7 @@ class Library final : public Cyrus {
   }
   Millis limit() const { return settings_.limit; }
   Workers& workers() { return workers_; }
+  Workers& lookups() { return lookups_; }
   void tell(const std::vector<Line>& lines) {
     for (const auto& [level, text] : lines_.take()) tell(level, text);
     for (const auto& [level, text] : lines) tell(level, text);
@@ -280,6 +285,7 @@ class Library final : public Cyrus {
 
   CyrusSettings settings_;
   Workers& workers_;
+  Workers& lookups_;
   log::Log log_;
   Lines lines_;
   sasl_callback_t callbacks_[3];
@@ -308,7 +314,7 @@ std::shared_ptr<Backend> Library::backend(std::string realm,
 
 Task<std::vector<MechanismOffer>> CyrusBackend::mechanisms() {
   Workers::Job<std::vector<MechanismOffer>> job(
-      library_.workers(), "",
+      library_.lookups(), "",
       [host = host_, realm = realm_, jailed = library_.jailed_saslauthd()] {
         Talk talk(jailed);
         if (talk.open("smtp", host, realm) != SASL_OK)
@@ -381,9 +387,10 @@ Task<Outcome> CyrusBackend::run(Exchange* exchange) {
 }  // namespace
 
 Result<std::unique_ptr<Cyrus>> Cyrus::start(const CyrusSettings& settings,
-                                            Workers& workers, log::Log log) {
-  auto library =
-      std::make_unique<Library>(settings, workers, std::move(log));
+                                            Workers& workers,
+                                            Workers& lookups, log::Log log) {
+  auto library = std::make_unique<Library>(settings, workers, lookups,
+                                           std::move(log));
   const int code = library->init();
   if (code != SASL_OK)
     return give_up("3.5", std::string("the Cyrus library does not start: ") +

@@ -18,6 +18,7 @@ constexpr Seconds last_answers{5};
 // The Cyrus library, where a row of smtpd wants it. It can serve one
 // application only; `why` says what is not served.
 std::unique_ptr<Cyrus> start_cyrus(Service& service, Workers& workers,
+                                   Workers& lookups,
                                    const std::vector<std::string>& wanted,
                                    std::string* why) {
   if (wanted.empty()) {
@@ -31,7 +32,7 @@ std::unique_ptr<Cyrus> start_cyrus(Service& service, Workers& workers,
         wanted[i], wanted.front());
   auto started =
       Cyrus::start(cyrus_settings(service.config(), wanted.front()), workers,
-                   service.log());
+                   lookups, service.log());
   if (started) return std::move(*started);
   *why = started.trouble().text;
   service.log().warning(*why);
@@ -73,12 +74,13 @@ int run(Service& service) {
   const config::Config& config = service.config();
   Workers hashing(hash_limits(config));
   Workers blocking(cyrus_limits(config));
+  Workers lookups(lookup_limits(config));
   Gate gate(gate_limits(config), service.log());
-  Users users(user_settings(config), hashing, gate.attempts());
+  Users users(user_settings(config), hashing, lookups, gate.attempts());
   const std::vector<std::string> applications = cyrus_applications(service);
   std::string without_cyrus;
   const std::unique_ptr<Cyrus> cyrus =
-      start_cyrus(service, blocking, applications, &without_cyrus);
+      start_cyrus(service, blocking, lookups, applications, &without_cyrus);
   Channels::Settings settings;
   settings.mechanisms = mechanism_names(config);
   if (!applications.empty()) settings.application = applications.front();

@@ -48,6 +48,12 @@ Workers::Limits cyrus_limits(const config::Config& config) {
   return limits;
 }
 
+Workers::Limits lookup_limits(const config::Config& config) {
+  Workers::Limits limits = hash_limits(config);
+  limits.threads = 1;
+  return limits;
+}
+
 UserSettings user_settings(const config::Config& config) {
   UserSettings settings;
   settings.store =
