@@ -12,6 +12,8 @@ namespace {
 // how long the reply to EHLO does.
 constexpr Millis before_greeting = Seconds(1);
 constexpr Millis before_ehlo = Seconds(10);
+// At most so often new sessions make a lost connection anew.
+constexpr Millis between_refreshes = Seconds(10);
 
 const std::string& or_else(const std::string& text, const std::string& other) {
   return text.empty() ? other : text;
@@ -58,7 +60,7 @@ Task<bool> Session::reach_authentication() {
   AuthService& auth = surroundings_.authentication();
   if (!takes_auth()) co_return true;
   if (!auth.mechanisms().empty()) {
-    auth.refresh();
+    auth.refresh(between_refreshes);
     co_return true;
   }
   const bool reached = co_await auth.reach(before_greeting);
