@@ -34,6 +34,15 @@ bool contains(const std::vector<std::string>& words, const std::string& word) {
   return false;
 }
 
+// A client that could bind, and was not offered it, says so; to a server that
+// has the binding this looks like an offer that somebody took out (RFC 5802
+// section 6). So the server hears of it only where it is offered.
+bool offers_binding(const std::vector<std::string>& names) {
+  for (const std::string& each : names)
+    if (each.ends_with("-PLUS")) return true;
+  return false;
+}
+
 }  // namespace
 
 // Is AUTH a command in this session as it is now?
@@ -153,11 +162,7 @@ AuthStart Session::auth_start(const std::string& method) const {
   start.remote_address = facts_.client.address;
   start.remote_port = facts_.client.port;
   start.secured = encrypted();
-  if (facts_.tls) {
-    start.certificate_name = trusted_name(*facts_.tls);
-    start.server_end_point = facts_.tls->server_end_point;
-    start.exporter = facts_.tls->exporter;
-  }
+  if (facts_.tls) start.certificate_name = trusted_name(*facts_.tls);
   return start;
 }
 
@@ -179,6 +184,10 @@ Task<bool> Session::authenticate(std::string method,
     answer.text = "Invalid base64 data in initial response";
   } else {
     AuthStart start = auth_start(method);
+    if (facts_.tls && offers_binding(names)) {
+      start.server_end_point = facts_.tls->server_end_point;
+      start.exporter = facts_.tls->exporter;
+    }
     // RFC 4954 section 4: "=" is a response of no bytes.
     if (initial) start.initial = *initial == "=" ? "" : *initial;
     answer = co_await exchange->first(std::move(start));
