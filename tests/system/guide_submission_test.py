@@ -50,10 +50,10 @@ class Machine:
 
     def configure(self, guide, rows, **settings):
         """The base of the machine, then the guide's own lines."""
-        self.suite.configure(
-            mydomain="example.com", alias_maps="",
-            mynetworks="127.0.0.9/32", smtpd_peername_lookup="no",
-            smtpd_error_sleep_time="0", rows=rows, **settings)
+        base = {"mydomain": "example.com", "alias_maps": "",
+                "mynetworks": "127.0.0.9/32", "smtpd_peername_lookup": "no",
+                "smtpd_error_sleep_time": "0"}
+        self.suite.configure(rows=rows, **{**base, **settings})
         file = self.suite.conf / "main.conf"
         file.write_text(file.read_text() + guide)
 
