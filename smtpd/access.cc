@@ -160,6 +160,14 @@ Refusal Access::size(std::int64_t declared) {
                        "Message size exceeds fixed limit"));
 }
 
+Refusal Access::no_room(const std::string& why) {
+  start();
+  const Outcome outcome = refuse(Fault::resource, 452, "4.3.1",
+                                 "Insufficient system storage");
+  log_.warning("not enough free space in mail queue: {}", why);
+  return result(outcome);
+}
+
 Task<Access::Outcome> Access::walk(const RestrictionList* list,
                                    Subject subject, bool warn_only,
                                    int depth) {

@@ -37,6 +37,7 @@ class Server final : public Surroundings {
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
   AuthService& authentication() override { return *authentication_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
@@ -58,6 +59,8 @@ class Server final : public Surroundings {
   route::Router router_;
   ContentPool content_;
   SharedLink flush_;
+  SharedLink room_;
+  Clock::time_point room_asked_{};  // when it last said yes
   tls::ServiceKeys keys_;
   std::shared_ptr<tls::ServerContext> tls_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;

@@ -131,6 +131,7 @@ class Session {
   Refusal rcpt_parameter(const mail::Parameter& parameter,
                          ipc::MessageRecipient& recipient);
   Task<Refusal> judge_sender(std::int64_t size);
+  Task<Refusal> judge_room(std::int64_t size);
   Task<Refusal> judge_recipient(std::string address);
   std::optional<std::string> parse_address(const std::string& path,
                                            bool strict, bool allow_empty) const;

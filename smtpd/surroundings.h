@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/ipc/link.h"
+#include "common/ipc/messages/content.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/loop/task.h"
@@ -34,6 +35,9 @@ class Surroundings {
   // Delivery of what waits for a site (ETRN).
   virtual Task<Result<ipc::FlushAnswer>> flush(std::string site) = 0;
 
+  // Is there room in the queue? Asked once in a while, and answered from memory
+  // in between.
+  virtual Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) = 0;
   // Null: TLS is not available.
   virtual std::shared_ptr<tls::ServerContext> tls() { return nullptr; }
   // Who knows the passwords (AUTH).

@@ -68,6 +68,7 @@ class FakeSurroundings final : public Surroundings {
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
   AuthService& authentication() override { return auth_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
@@ -75,6 +76,7 @@ class FakeSurroundings final : public Surroundings {
   // What to answer.
   std::map<std::string, std::string> table;  // key to value, in any table
   bool tables_broken = false;
+  std::string no_room;  // why there is none
   std::int64_t anvil_count = 1, anvil_rate = 1;
   ipc::TroubleWire begin_trouble, verdict_trouble;
   bool break_before_verdict = false;

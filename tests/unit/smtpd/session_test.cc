@@ -162,6 +162,22 @@ TEST_CASE("chunks make a message, and refused ones are swallowed") {
   h.finish();
 }
 
+TEST_CASE("a full queue is said at MAIL, and no longer than it lasts") {
+  Harness h;
+  h.hear();
+  h.say("EHLO x\r\n");
+  h.around().no_room = "7 bytes < queue_minfree 8";
+  CHECK(h.say("MAIL FROM:<a@b.test>\r\n") ==
+        "452 4.3.1 Insufficient system storage\n");
+  CHECK_THAT(h.log_text(),
+             Contains("NOQUEUE: reject: MAIL from localhost[127.0.0.1]: 452 "
+                      "4.3.1 Insufficient system storage; proto=ESMTP "
+                      "helo=<x>\nwarning: not enough free space in mail "
+                      "queue: 7 bytes < queue_minfree 8\n"));
+  h.around().no_room.clear();
+  CHECK(h.say("MAIL FROM:<a@b.test>\r\n") == "250 2.1.0 Ok\n");
+}
+
 TEST_CASE("a message that is too big is refused after its end") {
   Harness h("message_size_limit = 1000\n");
   open_transaction(h);
