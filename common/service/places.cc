@@ -28,7 +28,7 @@ constexpr QueueDirectory directories[] = {
 };
 
 constexpr std::string_view key_parameters[] = {
-    "smtpd_tls_chain_files", "smtpd_tls_key_file",  "smtpd_tls_dkey_file",
+    "smtpd_tls_chain_files", "smtpd_tls_key_file",
     "smtpd_tls_eckey_file",  "smtp_tls_chain_files", "smtp_tls_key_file",
     "smtp_tls_dkey_file",    "smtp_tls_eckey_file",  "lmtp_tls_chain_files",
     "lmtp_tls_key_file",     "lmtp_tls_dkey_file",   "lmtp_tls_eckey_file",
