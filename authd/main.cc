@@ -6,6 +6,7 @@
 #include "authd/channels.h"
 #include "authd/server.h"
 #include "authd/settings.h"
+#include "common/service/sasl_files.h"
 #include "common/service/service.h"
 
 namespace postern::authd {
@@ -20,7 +21,7 @@ std::unique_ptr<Cyrus> start_cyrus(Service& service, Workers& workers,
                                    const std::vector<std::string>& wanted,
                                    std::string* why) {
   if (wanted.empty()) {
-    *why = "no row of smtpd was to use the Cyrus library at the last reload";
+    *why = "no row was to use the Cyrus library at the last reload";
     return nullptr;
   }
   for (std::size_t i = 1; i < wanted.size(); ++i)
@@ -37,6 +38,23 @@ std::unique_ptr<Cyrus> start_cyrus(Service& service, Workers& workers,
   return nullptr;
 }
 
+// What clients of a row's socket are served by: the user store, unless the row
+// itself says otherwise.
+ipc::AuthChannel backend_of_row(const Service& service,
+                                const std::string& name) {
+  ipc::AuthChannel asked{"postern", "", "", ""};
+  for (const ipc::RowWire& row : service.suite()) {
+    if (row.name != name || row.program != "authd") continue;
+    const config::Config config = service.config_of(row);
+    if (needs_cyrus(row.program, row.overrides, service.config()))
+      asked.backend = "cyrus";
+    asked.path = config.text("smtpd_sasl_path");
+    asked.realm = config.get<"smtpd_sasl_local_domain">();
+    asked.host = config.get<"myhostname">();
+  }
+  return asked;
+}
+
 void listen(Service& service, Channels& channels) {
   for (Listener& each : service.listeners()) {
     if (each.type != "unix") {
@@ -46,11 +64,8 @@ void listen(Service& service, Channels& channels) {
           each.service, each.type);
       continue;
     }
-    const ServiceRow* row = service.hosted(each.service);
-    const config::Config& config = row ? row->config : service.config();
     channels.listen(std::move(each.socket), each.name,
-                    config.get<"smtpd_sasl_local_domain">(),
-                    config.get<"myhostname">());
+                    backend_of_row(service, each.service));
   }
 }
 

@@ -71,10 +71,9 @@ std::vector<std::string> mechanism_names(const config::Config& config) {
 std::vector<std::string> cyrus_applications(const Service& service) {
   std::vector<std::string> names;
   for (const ipc::RowWire& row : service.suite()) {
-    if (row.program != "smtpd" && row.program != "postscreen") continue;
-    const config::Config config = service.config_of(row);
-    if (!lets_log_in_by_cyrus(config)) continue;
-    const std::string name = config.text("smtpd_sasl_path");
+    if (!needs_cyrus(row.program, row.overrides, service.config())) continue;
+    const std::string name =
+        service.config_of(row).text("smtpd_sasl_path");
     if (std::find(names.begin(), names.end(), name) == names.end())
       names.push_back(name);
   }
