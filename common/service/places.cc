@@ -98,7 +98,7 @@ sandbox::Places places_of(Role role, const config::Config& config) {
   for (const QueueDirectory& each : directories)
     if (each.holds_mail) places.queue.push_back(queue + "/" + std::string(each.name));
   places.data = data_directory_of(role, config);
-  places.secrets = secret_files(config);
+  // Key files are not among them: authd gets those from master, opened.
   if (role == Role::authd) places.sasl = sasl_files(config);
   return places;
 }
