@@ -73,6 +73,16 @@ std::vector<Profile> make_profiles() {
        "none",
        "Has become the recipient, root included, which then is only an owner "
        "of files: no capability, no other file than the mailbox."},
+      {Role::runner,
+       UserClass::recipient,
+       {},
+       {base, event_loop, links, log, children},
+       {},
+       "none",
+       "Starts one program as the recipient or as the user of its row, never "
+       "as root. From then on it can feed the program, read what it says and "
+       "end it, and nothing else. The program itself may do what its user may: "
+       "docs/decisions/0008-programs-of-users.md."},
       {Role::authd,
        UserClass::auth,
        {},

@@ -57,6 +57,10 @@ struct Profile {
 
   bool has(Grant grant) const;
   bool confined() const { return !has(Grant::unconfined); }
+  // Other programs come out of it, which may need what a file's set-user-id or
+  // set-group-id bit gives them: master takes nothing from it that they would
+  // inherit, and it is confined once its program runs.
+  bool starts_programs() const { return has(Grant::children); }
 };
 
 const std::vector<Profile>& profiles();

@@ -48,7 +48,8 @@ using All = Messages<
     MessageAdmit, NoticeDone, NoticeRequest, FlushAnswer, FlushRequest,
     DeliverReport, DeliverRequest, TableAnswer, TableFind, UserAnswer, UserFind,
     MailHostsAnswer, MailHostsFind, ClientNameAnswer, ClientNameFind, DnsAnswer,
-    DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest>;
+    DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest,
+    ListAnswer, ListRequest, RunAnswer, RunRequest>;
 
 }  // namespace
 
