@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "common/base/text.h"
 #include "common/mail/status.h"

@@ -133,10 +133,11 @@ Task<> Expansion::recipient(Context context, std::string address) {
       co_await transport(context, name, rules_.mailbox_transport_maps,
                          rules_.mailbox_transport);
   if (passed) co_return;
-  if (exists)
+  if (exists) {
     co_await mailbox(context, name, who);
-  else
+  } else {
     co_await unknown(context, name);
+  }
 }
 
 // False: no alias; the name stands for itself.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "common/ipc/messages/deliver.h"
 #include "common/log/log.h"

@@ -35,6 +35,8 @@ Status PipeDelivery::read_row(const Service& service) {
       config::CommandRow::parse(row.arguments, row.program);
   if (!parsed) return parsed.trouble();
   row_ = std::move(*parsed);
+  if (!row_.chroot.empty())
+    return give_up("3.5", "chroot= is not available; take it out of the row");
   const std::string limit = row.name + "_destination_recipient_limit";
   for (const char flag : {'D', 'O'})
     if (row_.has(flag) && row.config.number(limit, 0) != 1)

@@ -10,9 +10,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
+#include <string_view>
 
 #include "common/base/text.h"
 #include "common/log/log.h"

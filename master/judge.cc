@@ -1,6 +1,9 @@
 #include "master/judge.h"
 
 #include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
 
 #include "common/base/text.h"
 #include "common/config/command_row.h"
@@ -220,6 +223,7 @@ class Judge {
     const Result<config::CommandRow> row =
         config::CommandRow::parse(facts_.row.args, program);
     if (!row) return row.trouble();
+    if (!row->chroot.empty()) return refused("chroot= is not available");
     const Result<std::optional<os::User>> found = os::find_user(row->user);
     if (!found) return found.trouble();
     if (!*found) return refused("unknown username: " + row->user);
@@ -234,7 +238,6 @@ class Judge {
     permit().user = user_.name;
     permit().program = row->argv.front();
     permit().directory = replace_all(row->directory, "$", "$$");
-    permit().chroot = row->chroot;
     set_limit(config_.duration(facts_.row.name + "_time_limit",
                                config_.get<"command_time_limit">()));
     permit().home.clear();

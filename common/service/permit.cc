@@ -26,7 +26,6 @@ constexpr Text texts[] = {
     {"program", &Permit::program},
     {"directory", &Permit::directory},
     {"directory_filter", &Permit::directory_filter},
-    {"chroot", &Permit::chroot},
     {"environment_filter", &Permit::environment_filter},
 };
 

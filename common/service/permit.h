@@ -40,7 +40,6 @@ struct Permit {
   std::string program;
   std::string directory;         // where; may hold $names
   std::string directory_filter;  // execution_directory_expansion_filter
-  std::string chroot;
   std::string environment_filter;  // command_expansion_filter
   std::int64_t time_limit = 0;     // milliseconds
 
