@@ -100,8 +100,10 @@ void reset_signals() {
   ::setsid();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   char byte;
-  while (::read(gate, &byte, 1) < 0 && errno == EINTR) {
+  ssize_t got;
+  while ((got = ::read(gate, &byte, 1)) < 0 && errno == EINTR) {
   }
+  if (got != 1) ::_exit(EX_TEMPFAIL);
   reset_signals();
   ::dup2(input, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
@@ -157,6 +159,12 @@ Result<Running> Running::start(const Program& program) {
       if (Status set = os::set_nonblocking(each->get()); !set)
         return set.trouble();
   return running;
+}
+
+void Running::go() {
+  while (::write(gate_.get(), "", 1) < 0 && errno == EINTR) {
+  }
+  gate_.reset();
 }
 
 Running::~Running() {

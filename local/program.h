@@ -40,7 +40,7 @@ class Running {
   // Kills what is still there.
   ~Running();
 
-  void go() { gate_.reset(); }
+  void go();
 
   // Until it has ended, at most `limit` milliseconds; `watched` is a socket
   // whose end means that nobody wants to hear. `feed` may be null.
@@ -66,7 +66,7 @@ class Running {
   void kill_all() const;
 
   Child child_;
-  Fd gate_;    // closed: go
+  Fd gate_;    // a byte: go; its end: the runner is gone
   Fd input_;   // to the program
   Fd output_;  // from it
   Fd end_;     // readable when it has ended

@@ -85,10 +85,14 @@ void read_local(const config::Config& config, Settings& settings) {
   settings.biff = config.get<"biff">();
 }
 
-void read_virtual(const config::Config& config, Settings& settings) {
+// How addresses are taken apart.
+void read_extensions(const config::Config& config, Settings& settings) {
   settings.expand.recipient_delimiter = config.get<"recipient_delimiter">();
   settings.expand.owner_request_special = config.get<"owner_request_special">();
   settings.expand.double_bounce_sender = config.get<"double_bounce_sender">();
+}
+
+void read_virtual(const config::Config& config, Settings& settings) {
   settings.mailbox_maps = config.get<"virtual_mailbox_maps">();
   settings.mailbox_base = config.get<"virtual_mailbox_base">();
   settings.uid_maps = config.get<"virtual_uid_maps">();
@@ -113,7 +117,9 @@ Settings Settings::read(const config::Config& config,
     settings.time_limit =
         config.duration(service + "_time_limit", std::chrono::seconds(1000));
   if (program == "local") read_local(config, settings);
-  if (program == "virtual" || program == "pipe") read_virtual(config, settings);
+  if (program == "virtual" || program == "pipe")
+    read_extensions(config, settings);
+  if (program == "virtual") read_virtual(config, settings);
   return settings;
 }
 

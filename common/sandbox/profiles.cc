@@ -72,7 +72,8 @@ std::vector<Profile> make_profiles() {
        {{View::mailbox, true, true}, {View::forward}},
        "none",
        "Has become the recipient, root included, which then is only an owner "
-       "of files: no capability, no other file than the mailbox."},
+       "of files: no capability, no other file than the mailbox and what "
+       "says where the mail goes."},
       {Role::runner,
        UserClass::recipient,
        {},
@@ -159,7 +160,7 @@ std::string_view describe(View view) {
     case View::mailbox:
       return "the mailbox's directories";
     case View::forward:
-      return "the recipient's .forward files";
+      return "the directories of the recipient's forwarding files";
     case View::random:
       return "/dev/urandom";
     case View::everything:

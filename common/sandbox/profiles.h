@@ -33,7 +33,7 @@ enum class View {
   data,        // data_directory: caches, stores
   secrets,     // private keys and password files that main.conf names
   mailbox,     // the directories that hold the recipient's mailbox
-  forward,     // the recipient's .forward files
+  forward,     // where the recipient's forwarding files are
   random,      // /dev/urandom, where SQLite takes its seed
   everything,  // whatever the user may see
 };

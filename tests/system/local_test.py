@@ -115,7 +115,7 @@ class Post:
             assert code == 250, (code, text)
             return text.split()[-1].decode()
 
-    def status(self, queue_id, seconds=60):
+    def status(self, queue_id, seconds=120):
         """The last words about a message."""
         def line():
             found = [each for each in self.suite.log().splitlines()
@@ -217,12 +217,12 @@ def neighbours_get_their_mail(post):
     post.write("alice", ".procmailrc",
                ":0:\n* ^Subject: neighbour\n$HOME/procmailed\n")
     neighbour("/usr/bin/procmail", "alice",
-              'exec /usr/bin/procmail -a "$EXTENSION"',
+              'exec /usr/bin/procmail -a "$$EXTENSION"',
               post.homes / "alice/procmailed", b"Subject: neighbour")
     post.write("bob", ".mailfilter", 'to "$HOME/filtered"\n')
     neighbour("/usr/bin/maildrop", "bob", "/usr/bin/maildrop",
               post.homes / "bob/filtered", b"Subject: neighbour")
-    neighbour(str(lda), "carol", f'{lda} -c {conf} -f "$SENDER" -a "$RECIPIENT"',
+    neighbour(str(lda), "carol", f'{lda} -c {conf} -f "$$SENDER" -a "$$RECIPIENT"',
               post.homes / "carol/lda/new", b"Subject: neighbour")
     rows = ""
     if lda.exists():

@@ -22,6 +22,9 @@ namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 constexpr std::int64_t patience = 30'000;
 
+// As the runner does.
+[[maybe_unused]] const auto pipes = ::signal(SIGPIPE, SIG_IGN);
+
 // A file with the content, and nothing more.
 struct Message {
   explicit Message(const std::string& text) {
