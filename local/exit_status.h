@@ -15,6 +15,10 @@ namespace postern::local {
 // status code.
 Status judge_exit(const ipc::RunAnswer& ended, const std::string& command);
 
+// For the log, beside what the sender is told.
+inline constexpr char time_limit_warning[] =
+    "pipe_command_read: read time limit exceeded";
+
 // Output on one line: line ends are blanks, what cannot be printed is "_".
 std::string output_line(const std::string& output);
 

@@ -219,6 +219,7 @@ Task<> LocalDelivery::command(const Job* job, const Step* step,
     outcome->failed(step->recipient, ended.trouble());
     co_return;
   }
+  if (ended->timed_out) log_.warning(time_limit_warning);
   const Status verdict = judge_exit(*ended, step->text);
   if (verdict)
     outcome->sent(step->recipient, "delivered to command: " + step->text,

@@ -60,11 +60,8 @@ Status PipeDelivery::check(const Job& job) const {
     log_.warning(fault_);
     return misconfigured();
   }
-  if (row_.size_limit > 0 && request.content_size > row_.size_limit) {
-    log_.warning("{}: too big: size_limit = {}, request->data_size = {}",
-                 request.queue_id, row_.size_limit, request.content_size);
+  if (row_.size_limit > 0 && request.content_size > row_.size_limit)
     return give_up("2.3", "message too large");
-  }
   if (!row_.has('D')) return {};
   for (const ipc::DeliverRecipient& each : request.recipients)
     if (job.delivered_to.contains(each.address))
@@ -117,6 +114,7 @@ Task<Status> PipeDelivery::run(const Job* job, std::string* output) {
   Result<ipc::RunAnswer> ended =
       co_await workers_.run(std::move(who), std::move(*what), limit);
   if (!ended) co_return ended.trouble();
+  if (ended->timed_out) log_.warning(time_limit_warning);
   *output = trim_right(output_line(ended->output)).substr(0, most_shown);
   co_return judge_exit(*ended, row_.argv.front());
 }

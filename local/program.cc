@@ -88,7 +88,7 @@ void reset_signals() {
   for (const std::vector<std::string>& argv : program.argvs) {
     std::vector<char*> words = pointers(argv);
     ::execvpe(words[0], words.data(), environment.data());
-    last = "execvp " + argv.front() + ": " + os::error_text(errno);
+    last = program.prefix + "execvp " + argv.front() + ": " + os::error_text(errno);
     if (errno != ENOENT || argv.front().find('/') != std::string::npos) break;
   }
   give_up_child(program, last, true);

@@ -23,6 +23,7 @@ struct Program {
   std::vector<std::string> environment;
   std::string directory;
   std::string tag;        // of log lines about what goes wrong in the child
+  std::string prefix;     // of its text where it cannot be executed
   int connection = -1;    // its standard input, output and error
 };
 

@@ -93,15 +93,13 @@ Result<Program> program_of(const Permit& permit,
   if (!directory)
     return try_later("3.5", "command_execution_directory: " +
                                 directory.trouble().text);
-  if (!directory->complete)
-    return try_later("3.5", "command_execution_directory: " +
-                                permit.directory +
-                                " has a name without value");
-  program.directory = directory->text;
+  const bool usable = directory->complete && !directory->text.empty();
+  program.directory = usable ? directory->text : permit.queue_directory;
   if (!permit.program.empty()) {
     std::vector<std::string> argv = request.arguments;
     argv.insert(argv.begin(), permit.program);
     program.argvs = {std::move(argv)};
+    program.prefix = "pipe_command: ";
     return program;
   }
   if (Status named = check_origin(permit, request.names,

@@ -259,9 +259,7 @@ class Judge {
   void set_environment() {
     verdict_.environment = exported_environment(
         config_.get<"export_environment">(), facts_.environment);
-    if (permit().directory.empty())
-      permit().directory =
-          replace_all(config_.get<"queue_directory">(), "$", "$$");
+    permit().queue_directory = config_.get<"queue_directory">();
   }
 
   void take_spool_group(Identity& identity, const std::string& spool) const {

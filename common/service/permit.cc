@@ -25,6 +25,7 @@ constexpr Text texts[] = {
     {"shell_words", &Permit::shell_words},
     {"program", &Permit::program},
     {"directory", &Permit::directory},
+    {"queue_directory", &Permit::queue_directory},
     {"directory_filter", &Permit::directory_filter},
     {"environment_filter", &Permit::environment_filter},
 };

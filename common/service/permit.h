@@ -39,6 +39,7 @@ struct Permit {
   std::string shell_words;  // local_command_shell
   std::string program;
   std::string directory;         // where; may hold $names
+  std::string queue_directory;   // there where a name has no value
   std::string directory_filter;  // execution_directory_expansion_filter
   std::string environment_filter;  // command_expansion_filter
   std::int64_t time_limit = 0;     // milliseconds

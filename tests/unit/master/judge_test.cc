@@ -153,7 +153,8 @@ TEST_CASE("a command is one that the configuration or the user's file names") {
   CHECK(verdict->role == Role::runner);
   CHECK(verdict->permit.command == "deliver");
   CHECK(verdict->permit.origin.empty());
-  CHECK(verdict->permit.directory == "/q");
+  CHECK(verdict->permit.directory.empty());
+  CHECK(verdict->permit.queue_directory == "/q");
   CHECK(verdict->permit.time_limit == 1'000'000);
   CHECK(verdict->identity->groups == std::vector<gid_t>{1});
   request.command = "deliver; more";
