@@ -249,7 +249,6 @@ Task<bool> Expansion::forwarding(Context context, Name name, os::User user) {
   if (seen("forward " + list->path)) co_return seen_.contains(done);
   std::vector<Destination> all = parse_list(list->text);
   if (all.empty()) co_return false;
-  seen_.insert(done);
   context.from_alias = name.local;
   context.owner_name = name.base;
   context.extension.clear();
@@ -261,6 +260,7 @@ Task<bool> Expansion::forwarding(Context context, Name name, os::User user) {
   context.rights.list.clear();
   context.rights.of_recipient = true;
   co_await members(context, std::move(all), name);
+  seen_.insert(done);
   co_return true;
 }
 
