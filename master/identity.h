@@ -12,6 +12,7 @@
 #include "common/base/result.h"
 #include "common/base/role.h"
 #include "common/config/config.h"
+#include "common/config/master_table.h"
 #include "common/sandbox/profiles.h"
 
 namespace postern::master {
@@ -33,6 +34,13 @@ struct Identities {
 
 // Trouble: mail_owner or setgid_group do not exist, or are root's.
 Result<Identities> resolve_identities(const config::Config& config);
+
+// authd also gets the groups that the user database gives its user, and, where
+// a row lets clients log in by the Cyrus library, those that sasldb2 and the
+// socket of saslauthd are for: `sasl` (Debian), and mail_owner's, to whom
+// sasldb2 is given elsewhere. Never root's.
+void give_auth_groups(Identities& identities, const config::Config& config,
+                      const std::vector<config::ServiceRow>& rows);
 
 // The group of mail_spool_directory where that may write there (Debian's
 // /var/mail) and `path` is a mailbox in it: as master's own decision. No

@@ -20,7 +20,7 @@ IN_VALUES = {"compatibility_level", "multi_instance_name", "mynetworks_style"}
 # Not available, and named in the code to refuse what depends on them, or to
 # keep the files that they name from other processes.
 REFUSED = {
-    "smtpd_proxy_filter", "smtpd_sasl_auth_enable", "smtpd_tls_security_level",
+    "smtpd_proxy_filter", "smtpd_tls_security_level",
     "smtpd_upstream_proxy_protocol",
 } | {f"{side}_tls_{kind}" for side in ("smtpd", "smtp", "lmtp")
      for kind in ("chain_files", "key_file", "dkey_file", "eckey_file")}
