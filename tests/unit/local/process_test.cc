@@ -418,7 +418,7 @@ TEST_CASE("mail goes to the program of a pipe row") {
               {{"pipe_destination_recipient_limit", "1"},
                {"recipient_delimiter", "+"}},
               {"flags=DORFu.", "user=nobody", "argv=/bin/sh", "-c",
-               "cat; echo $0 $1; exit $1", "${user}", "${extension}"});
+               "cat; echo $$0 $$1; exit $$1", "${user}", "${extension}"});
   suite.program = "/bin/sh";
   const auto good = suite.deliver("Xy+0@home.test", "A: b\n\n.x\n", "o@p.test");
   INFO(suite.log());
