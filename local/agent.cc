@@ -4,7 +4,7 @@
 
 #include "common/service/delivery_log.h"
 #include "local/local_delivery.h"
-#include "local/unavailable_delivery.h"
+#include "local/pipe_delivery.h"
 #include "local/virtual_delivery.h"
 
 namespace postern::local {
@@ -20,9 +20,10 @@ Agent::Agent(Service& service)
                                service.row().program, service.row().maxproc)),
       lookup_(service),
       router_(service.config(), lookup_),
-      directory_(lookup_, router_, settings_.alias_maps),
       workers_(service, settings_.most_workers),
-      forwarder_(service, settings_) {
+      directory_(settings_, lookup_, router_, workers_),
+      forwarder_(service, settings_),
+      passer_(service, settings_) {
   choose_delivery();
   service_.when_linked([this](Arrival arrival) { take(std::move(arrival)); });
   service_.when_drained([this] { drain(); });
@@ -40,25 +41,28 @@ void Agent::choose_delivery() {
   if (program == "local") {
     router_.load();
     preload(settings_.alias_maps);
-    for (const std::string& name :
-         {settings_.unavailable, settings_.expand.unavailable})
-      if (!name.empty())
-        log.warning("{} is set, but not available: mail for it is deferred",
-                    name);
-    delivery_ = std::make_unique<LocalDelivery>(settings_, log, directory_,
-                                                workers_, forwarder_);
+    for (const std::string& maps :
+         {settings_.expand.mailbox_transport_maps,
+          settings_.expand.mailbox_command_maps,
+          settings_.expand.fallback_transport_maps})
+      preload(maps);
+    if (!settings_.expand.default_user)
+      log.warning(
+          "default_privs names no user that commands and files of aliases can "
+          "be delivered as: mail for them is deferred");
+    delivery_ = std::make_unique<LocalDelivery>(
+        settings_, log, directory_, workers_, forwarder_, passer_);
   } else if (program == "virtual") {
     for (const std::string& maps :
          {settings_.mailbox_maps, settings_.uid_maps, settings_.gid_maps})
       preload(maps);
     delivery_ =
         std::make_unique<VirtualDelivery>(settings_, log, lookup_, workers_);
+  } else if (program == "pipe") {
+    delivery_ = std::make_unique<PipeDelivery>(service_, settings_, workers_);
   } else {
-    log.warning(
-        "service {}: the program {} is not available: mail for it is "
-        "deferred",
-        settings_.service, program);
-    delivery_ = std::make_unique<UnavailableDelivery>(settings_, log);
+    spawner_ = std::make_unique<Spawner>(service_, settings_, workers_);
+    spawner_->start();
   }
 }
 
@@ -104,12 +108,12 @@ Task<> Agent::handle(Peer* peer, std::uint32_t question,
   Result<DeliveredTo> head =
       DeliveredTo::read(job.request.message.get(), job.request.content_offset,
                         job.request.content_size);
-  if (head) {
+  if (head && delivery_) {
     job.delivered_to = std::move(*head);
-    for (std::size_t i = 0; i < job.request.recipients.size(); ++i) {
-      ipc::DeliverResult result = co_await delivery_->deliver(&job, i);
-      report.results.push_back(std::move(result));
-    }
+    report.results = co_await delivery_->deliver_all(&job);
+  } else if (!delivery_) {
+    report.failure_status = "4.3.5";
+    report.failure_text = "service " + settings_.service + " delivers no mail";
   } else {
     // Without results all recipients are deferred.
     report.failure_status = head.trouble().status();
@@ -124,7 +128,10 @@ Task<> Agent::handle(Peer* peer, std::uint32_t question,
 
 void Agent::drain() {
   draining_ = true;
-  finish_when_idle();
+  if (spawner_)
+    spawner_->stop([this] { finish_when_idle(); });
+  else
+    finish_when_idle();
 }
 
 void Agent::finish_when_idle() {

@@ -1,6 +1,6 @@
 // The delivery agent: takes requests from qmgr, has the row's program deliver
 // to each recipient, and reports.
-// Next: local_delivery.h, virtual_delivery.h.
+// Next: local_delivery.h, virtual_delivery.h, pipe_delivery.h; spawner.h.
 #pragma once
 
 #include <list>
@@ -12,7 +12,9 @@
 #include "common/service/service.h"
 #include "local/delivery.h"
 #include "local/forward.h"
+#include "local/pass.h"
 #include "local/settings.h"
+#include "local/spawner.h"
 #include "local/suite_directory.h"
 #include "local/workers.h"
 
@@ -45,9 +47,11 @@ class Agent {
   Settings settings_;
   route::LookupClient lookup_;
   route::Router router_;
-  SuiteDirectory directory_;
   Workers workers_;
+  SuiteDirectory directory_;
   Forwarder forwarder_;
+  Passer passer_;
+  std::unique_ptr<Spawner> spawner_;  // of a row of spawn
   std::unique_ptr<Delivery> delivery_;
   bool draining_ = false;
   std::int64_t at_work_ = 0;

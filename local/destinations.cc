@@ -1,5 +1,6 @@
 #include "local/destinations.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "common/base/text.h"
@@ -81,6 +82,19 @@ std::vector<Destination> parse_destinations(std::string_view text) {
     for (std::string& address :
          mail::extract_addresses(as_user ? member.substr(1) : member))
       all.push_back({kind, std::move(address)});
+  }
+  return all;
+}
+
+std::vector<Destination> parse_list(std::string_view text) {
+  std::vector<Destination> all;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.starts_with('#')) continue;
+    for (Destination& each : parse_destinations(line))
+      all.push_back(std::move(each));
   }
   return all;
 }

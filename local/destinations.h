@@ -1,4 +1,5 @@
-// The right-hand side of an alias (aliases(5)): who or what the mail is for.
+// The right-hand side of an alias (aliases(5)), or a line of a forwarding file:
+// who or what the mail is for.
 #pragma once
 
 #include <string>
@@ -24,5 +25,9 @@ struct Destination {
 // Members are separated by commas or, for addresses, blanks; what has blanks
 // of its own stands in double quotes. What cannot be understood is left out.
 std::vector<Destination> parse_destinations(std::string_view text);
+
+// The lines of a forwarding or :include: file, each the right-hand side of an
+// alias; one that begins with "#" is a comment.
+std::vector<Destination> parse_list(std::string_view text);
 
 }  // namespace postern::local

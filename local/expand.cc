@@ -4,29 +4,10 @@
 #include <utility>
 
 #include "common/base/text.h"
-#include "common/config/expand.h"
+#include "local/names.h"
 
 namespace postern::local {
 namespace {
-
-constexpr int deepest = 100;
-
-// The names that luser_relay(5) may use. There is no user, hence no home and
-// no shell.
-class RelayNames : public config::Names {
- public:
-  std::string domain, extension, local, recipient, delimiter, user;
-
-  std::optional<std::string> find(std::string_view name) const override {
-    if (name == "domain") return domain;
-    if (name == "extension") return extension;
-    if (name == "local") return local;
-    if (name == "recipient") return recipient;
-    if (name == "recipient_delimiter") return delimiter;
-    if (name == "user") return user;
-    return std::nullopt;
-  }
-};
 
 bool special_name(const std::string& alias) {
   return alias.starts_with("owner-") || alias.ends_with("-request");
@@ -51,6 +32,7 @@ Expansion::Name Expansion::parse(const std::string& address) const {
   name.local = mail::fold_key(parts.local);
   name.base = name.local;
   name.domain = parts.domain;
+  name.address = address;
   if (const auto cut = mail::split_extension(name.local, rules_.extension())) {
     name.suffix = name.local.substr(cut->base.size());
     name.base = name.local.substr(0, cut->base.size());
@@ -67,21 +49,41 @@ bool Expansion::seen(std::string what) {
   return false;
 }
 
-void Expansion::refuse(const Context& context, const std::string& recipient,
-                       Trouble trouble) {
-  add(context, Step::Kind::refuse, recipient, {});
-  plan_.steps.back().trouble = std::move(trouble);
+ipc::RecipientNames Expansion::names_of(const Name& name) {
+  ipc::RecipientNames names;
+  names.recipient = name.address;
+  names.local = name.local;
+  names.user = name.base;
+  names.domain = name.domain;
+  if (!name.suffix.empty()) {
+    names.delimiter = name.suffix.substr(0, 1);
+    names.extension = name.suffix.substr(1);
+  }
+  return names;
 }
 
-void Expansion::add(const Context& context, Step::Kind kind,
-                    std::string recipient, os::User user) {
+void Expansion::refuse(const Context& context, const std::string& recipient,
+                       Trouble trouble) {
+  add(context, Step::Kind::refuse, recipient).trouble = std::move(trouble);
+}
+
+// What is wrong is for the log; the sender learns that something is.
+void Expansion::refuse_configuration(const Context& context, const Name& name,
+                                     Lasting lasting, std::string warning) {
+  warn(std::move(warning));
+  refuse(context, name.address,
+         {lasting, "3.5", "mail system configuration error"});
+}
+
+Step& Expansion::add(const Context& context, Step::Kind kind,
+                     std::string recipient) {
   Step step;
   step.kind = kind;
   step.recipient = std::move(recipient);
   step.delivered = context.delivered;
-  step.user = std::move(user);
   step.owner = context.owner;
   plan_.steps.push_back(std::move(step));
+  return plan_.steps.back();
 }
 
 // One address that leads to our service: the one that was asked for, or a
@@ -95,9 +97,9 @@ Task<> Expansion::recipient(Context context, std::string address) {
     co_return;
   }
   if (context.delivered.empty()) context.delivered = address;
-  const Name name = parse(address);
+  Name name = parse(address);
   if (++context.level > deepest) {
-    plan_.warnings.push_back("alias database loop for " + name.local);
+    warn("alias database loop for " + name.local);
     refuse(context, address,
            give_up("4.6", "alias database loop for " + name.local));
     co_return;
@@ -106,16 +108,36 @@ Task<> Expansion::recipient(Context context, std::string address) {
     const bool was_alias = co_await alias(context, name);
     if (was_alias) co_return;
   }
-  // With an owner, members are delivered as a message of their own: each then
-  // succeeds or fails alone.
-  if (context.resubmit && !context.no_alias) {
-    if (!seen("forward " + folded))
-      add(context, Step::Kind::forward, address, {});
+  const bool resubmit = !context.owner_name.empty() && !context.no_alias &&
+                        !equal_nocase(context.owner_name, name.base);
+  if (resubmit) {
+    if (!seen("indirect " + folded))
+      add(context, Step::Kind::forward, address);
     co_return;
   }
-  const bool has_mailbox = co_await mailbox(context, name, address);
-  if (has_mailbox) co_return;
-  co_await unknown(context, name, address);
+  Result<std::optional<os::User>> user = co_await user_of(&name);
+  if (!user) {
+    warn("error looking up passwd info for " + name.base + ": " +
+         user.trouble().text);
+    refuse(context, address, try_later("3.0", "user lookup error"));
+    co_return;
+  }
+  const bool exists = user->has_value();
+  os::User who;
+  if (exists) who = **user;
+  if (exists && !context.no_alias) {
+    const bool forwarded = co_await forwarding(context, name, who);
+    if (forwarded) co_return;
+  }
+  const bool passed =
+      co_await transport(context, name, rules_.mailbox_transport_maps,
+                         rules_.mailbox_transport);
+  if (passed) co_return;
+  if (exists) {
+    co_await mailbox(context, name, who);
+  } else {
+    co_await unknown(context, name);
+  }
 }
 
 // False: no alias; the name stands for itself.
@@ -125,8 +147,7 @@ Task<bool> Expansion::alias(Context context, Name name) {
   if (!name.suffix.empty() && name.base != context.from_alias)
     keys.push_back(name.base);
   if (keys.empty()) co_return false;
-  const std::string address =
-      name.domain.empty() ? name.local : name.local + "@" + name.domain;
+  const std::string address = name.address;
   Result<std::optional<AliasFound>> found = co_await directory_.alias(keys);
   if (!found) {
     plan_.warnings.push_back(found.trouble().text);
@@ -138,9 +159,12 @@ Task<bool> Expansion::alias(Context context, Name name) {
   const std::string key = (*found)->key;
   context.from_alias = key;
   context.extension.clear();
-  if (key != name.local && rules_.propagate_alias_extension)
+  if (key != name.local && rules_.propagate_extension.alias)
     context.extension = name.suffix;
   if (!rules_.frozen_delivered_to) context.delivered = address;
+  context.rights = {};
+  context.rights.origin = "alias";
+  if ((*found)->owner) context.rights.user = *(*found)->owner;
   Result<std::optional<std::string>> owner = co_await owner_of(key);
   if (!owner) {
     plan_.warnings.push_back(owner.trouble().text);
@@ -149,22 +173,17 @@ Task<bool> Expansion::alias(Context context, Name name) {
   }
   if (*owner) {
     context.owner = **owner;
-    context.resubmit = true;
+    context.owner_name = **owner;
   } else if (rules_.reset_owner_alias) {
     context.owner.reset();
-    context.resubmit = false;
+    context.owner_name.clear();
   }
 
-  const std::vector<Destination> members = parse_destinations((*found)->value);
-  if (members.empty()) {
-    plan_.warnings.push_back("alias " + key + " has no members");
-    refuse(context, address,
-           try_later("3.5", "mail system configuration error"));
-  }
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    Destination destination = members[i];
-    co_await member(context, std::move(destination), address);
-  }
+  std::vector<Destination> all = parse_destinations((*found)->value);
+  if (all.empty())
+    refuse_configuration(context, name, Lasting::temporary,
+                         "alias " + key + " has no members");
+  co_await members(context, std::move(all), name);
   co_return true;
 }
 
@@ -190,113 +209,126 @@ Task<Result<std::optional<std::string>>> Expansion::owner_of(
   co_return Owner(directory_.rewrite(owner));
 }
 
-Task<> Expansion::member(Context context, Destination destination,
-                         std::string parent) {
-  using Kind = Destination::Kind;
-  switch (destination.kind) {
-    case Kind::address:
-    case Kind::user: {
-      const bool as_user = destination.kind == Kind::user;
-      co_await follow(context, destination.text, as_user);
-      co_return;
-    }
-    case Kind::command:
-      if (!rules_.commands_from_alias)
-        refuse(context, parent,
-               give_up("7.1", "mail to command is restricted"));
-      else
-        refuse(context, parent,
-               try_later("3.0", "delivery to commands is not available"));
-      co_return;
-    case Kind::file:
-      if (!rules_.files_from_alias)
-        refuse(context, parent, give_up("7.1", "mail to file is restricted"));
-      else
-        refuse(context, parent,
-               try_later("3.0", "delivery to files is not available"));
-      co_return;
-    case Kind::include:
-      refuse(context, parent,
-             try_later("3.0", ":include: files are not available"));
-      co_return;
-  }
-}
-
-// A member that is an address: it stays here, or leaves as a new message.
-Task<> Expansion::follow(Context context, std::string member, bool as_user) {
-  const std::string complete =
-      directory_.rewrite(with_extension(member, context.extension));
-  context.extension.clear();
-  Result<route::Resolved> resolved = co_await directory_.resolve(complete);
-  if (!resolved) {
-    plan_.warnings.push_back(resolved.trouble().text);
-    refuse(context, complete, try_later("3.0", "address resolver failure"));
-    co_return;
-  }
-  if (resolved->bad_syntax) {
-    refuse(context, complete,
-           give_up("1.3", "bad recipient address syntax: " + complete));
-    co_return;
-  }
-  if (resolved->transport == rules_.service) {
-    context.no_alias = as_user;
-    co_await recipient(context, resolved->recipient);
-    co_return;
-  }
-  if (!seen("forward " + mail::fold_key(complete)))
-    add(context, Step::Kind::forward, complete, {});
-}
-
-// False: there is no such user.
-Task<bool> Expansion::mailbox(Context context, Name name, std::string address) {
+// The name as it stands, or without its extension, which then is none.
+Task<Result<std::optional<os::User>>> Expansion::user_of(Name* name) {
   std::vector<std::string> names;
-  names.push_back(name.local);
-  if (!name.suffix.empty()) names.push_back(name.base);
+  names.push_back(name->local);
+  if (!name->suffix.empty()) names.push_back(name->base);
   for (std::size_t i = 0; i < names.size(); ++i) {
     // Never part of a path but as one component of it.
     if (names[i].empty() || names[i].front() == '.' ||
         names[i].find('/') != std::string::npos)
       continue;
     Result<std::optional<os::User>> user = co_await directory_.user(names[i]);
-    if (!user) {
-      plan_.warnings.push_back("error looking up passwd info for " + names[i] +
-                               ": " + user.trouble().text);
-      refuse(context, address, try_later("3.0", "user lookup error"));
-      co_return true;
+    const bool none = user.ok() && !user->has_value();
+    if (none) continue;
+    if (user.ok() && i == 0) {
+      name->base = name->local;
+      name->suffix.clear();
     }
-    if (!*user) continue;
-    os::User owner = std::move(**user);
-    if (!seen("mailbox " + owner.name))
-      add(context, Step::Kind::store, address, std::move(owner));
-    co_return true;
+    co_return std::move(user);
   }
-  co_return false;
+  co_return std::optional<os::User>();
 }
 
-Task<> Expansion::unknown(Context context, Name name, std::string address) {
-  if (!rules_.unavailable.empty()) {
-    refuse(context, address,
-           try_later("3.5", rules_.unavailable + " is not available"));
+// ~/.forward and its like. False: there is none, or it leads back to here.
+Task<bool> Expansion::forwarding(Context context, Name name, os::User user) {
+  if (!rules_.forwarding) co_return false;
+  ipc::RecipientNames names = names_of(name);
+  Result<ipc::ListAnswer> list =
+      co_await directory_.forward(user, std::move(names));
+  if (!list) {
+    refuse(context, name.address, list.trouble());
+    co_return true;
+  }
+  for (std::string& warning : list->warnings) warn(std::move(warning));
+  if (!list->found) co_return false;
+  // Met again: as a member of itself, the user's own mailbox is meant; and
+  // once it has been carried out, all is done.
+  const std::string done = "forward-done " + list->path;
+  if (seen("forward " + list->path)) co_return seen_.contains(done);
+  std::vector<Destination> all = parse_list(list->text);
+  if (all.empty()) co_return false;
+  context.from_alias = name.local;
+  context.owner_name = name.base;
+  context.extension.clear();
+  if (rules_.propagate_extension.forward && !list->extension_used)
+    context.extension = name.suffix;
+  if (!rules_.frozen_delivered_to) context.delivered = name.address;
+  context.rights.user = user;
+  context.rights.origin = "forward";
+  context.rights.list.clear();
+  context.rights.of_recipient = true;
+  co_await members(context, std::move(all), name);
+  seen_.insert(done);
+  co_return true;
+}
+
+// The transport that tables give the user, or another one. False: none.
+Task<bool> Expansion::transport(Context context, Name name, std::string maps,
+                                std::string otherwise) {
+  std::string chosen = otherwise;
+  if (!maps.empty()) {
+    Result<std::optional<std::string>> found =
+        co_await directory_.find(maps, name.base);
+    if (!found) {
+      warn(found.trouble().text);
+      refuse(context, name.address, try_later("3.0", "table lookup failure"));
+      co_return true;
+    }
+    if (*found) chosen = **found;
+  }
+  if (chosen.empty()) co_return false;
+  if (seen("pass " + mail::fold_key(name.address))) co_return true;
+  Step& step = add(context, Step::Kind::pass, name.address);
+  step.text = chosen;
+  co_return true;
+}
+
+Task<> Expansion::mailbox(Context context, Name name, os::User user) {
+  if (seen("mailbox " + user.name)) co_return;
+  if (!rules_.mailbox_command_maps.empty()) {
+    const std::string maps = rules_.mailbox_command_maps;
+    Result<std::optional<std::string>> found =
+        co_await directory_.find(maps, name.base);
+    if (!found) {
+      warn(found.trouble().text);
+      refuse(context, name.address, try_later("3.0", "table lookup failure"));
+      co_return;
+    }
+    if (*found) {
+      to_command(context, name, **found, "mailbox_command_maps",
+                 std::move(user));
+      co_return;
+    }
+  }
+  if (!rules_.mailbox_command.empty()) {
+    to_command(context, name, rules_.mailbox_command, "mailbox_command",
+               std::move(user));
     co_return;
   }
+  Step& step = add(context, Step::Kind::store, name.address);
+  step.user = std::move(user);
+  step.names = names_of(name);
+}
+
+Task<> Expansion::unknown(Context context, Name name) {
+  const std::string address = name.address;
+  const bool passed =
+      co_await transport(context, name, rules_.fallback_transport_maps,
+                         rules_.fallback_transport);
+  if (passed) co_return;
   if (!rules_.luser_relay.empty() && !context.unknown_user) {
-    RelayNames names;
-    names.domain = name.domain;
-    names.extension = name.suffix.empty() ? "" : name.suffix.substr(1);
-    names.local = name.local;
-    names.recipient = address;
-    names.delimiter = name.suffix.substr(0, 1);
-    names.user = name.base;
-    const Result<std::string> relay = config::expand(rules_.luser_relay, names);
+    const Result<Expanded> relay = expand_names(
+        rules_.luser_relay, {names_of(name), "", ""}, std::nullopt);
     if (!relay) {
-      plan_.warnings.push_back("luser_relay: " + relay.trouble().text);
-      refuse(context, address,
-             try_later("3.5", "mail system configuration error"));
+      refuse_configuration(context, name, Lasting::temporary,
+                           "luser_relay: " + relay.trouble().text);
       co_return;
     }
     context.unknown_user = true;
     context.from_alias.clear();
-    const std::string target = *relay;
+    const std::string target = relay->text;
     co_await follow(context, target, false);
     co_return;
   }
@@ -307,27 +339,13 @@ Task<> Expansion::unknown(Context context, Name name, std::string address) {
         required ? "required alias not found: " + name.local
                  : std::string("undeliverable postmaster notification "
                                "discarded"));
-    add(context, Step::Kind::discard, address, {});
-    plan_.steps.back().text =
+    add(context, Step::Kind::discard, address).text =
         required ? "discarded"
                  : "undeliverable postmaster notification discarded";
     co_return;
   }
   refuse(context, address,
          give_up("1.1", "unknown user: \"" + name.base + "\""));
-}
-
-std::string Expansion::with_extension(const std::string& address,
-                                      const std::string& extension) const {
-  if (extension.empty()) return address;
-  const mail::AddressParts parts = mail::split_address(address);
-  std::string whole(parts.local);
-  whole += extension;
-  if (parts.has_at) {
-    whole += '@';
-    whole += parts.domain;
-  }
-  return whole;
 }
 
 }  // namespace postern::local

@@ -102,9 +102,11 @@ Task<Result<std::string>> Forwarder::forward(
   for (const std::string& each : message.recipients) {
     ipc::MessageRecipient one;
     one.address = each;
-    one.original = mail::quote_local_821(
-        recipient->original.empty() ? recipient->address : recipient->original);
+    // For a list with an owner the member is all there is.
     if (!message.owned) {
+      one.original = mail::quote_local_821(recipient->original.empty()
+                                               ? recipient->address
+                                               : recipient->original);
       one.orcpt = recipient->orcpt;
       one.notify = forwarded_notify(recipient->notify);
     }

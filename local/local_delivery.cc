@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "local/command.h"
+#include "local/exit_status.h"
 #include "local/storing.h"
 
 namespace postern::local {
@@ -49,12 +51,27 @@ std::vector<NewMessage> new_messages(const Plan& plan,
 // Address verification: what would be done.
 void LocalDelivery::announce(const Plan& plan, Outcome& outcome) const {
   for (const Step& step : plan.steps) {
-    if (step.kind == Kind::refuse)
-      outcome.failed(step.recipient, step.trouble);
-    else if (step.kind == Kind::forward)
-      outcome.sent(step.recipient, "forwards to " + step.recipient, "");
-    else
-      outcome.sent(step.recipient, "delivers to mailbox", "");
+    switch (step.kind) {
+      case Kind::refuse:
+        outcome.failed(step.recipient, step.trouble);
+        break;
+      case Kind::forward:
+        outcome.sent(step.recipient, "forwards to " + step.recipient, "");
+        break;
+      case Kind::command:
+        outcome.sent(step.recipient, "delivers to command: " + step.text, "");
+        break;
+      case Kind::file:
+        outcome.sent(step.recipient, "delivers to file: " + step.text, "");
+        break;
+      case Kind::pass:
+        outcome.sent(step.recipient, "passes to transport " + step.text, "");
+        break;
+      case Kind::store:
+      case Kind::discard:
+        outcome.sent(step.recipient, "delivers to mailbox", "");
+        break;
+    }
   }
 }
 
@@ -75,12 +92,8 @@ Task<ipc::DeliverResult> LocalDelivery::deliver(const Job* job,
     if (step.kind == Kind::refuse) {
       if (!nothing || step.trouble.temporary())
         outcome.failed(step.recipient, step.trouble);
-    } else if (nothing) {
-      continue;
-    } else if (step.kind == Kind::discard) {
-      outcome.sent(step.recipient, step.text, "delivered");
-    } else if (step.kind == Kind::store) {
-      co_await store(job, &step, &outcome);
+    } else if (!nothing) {
+      co_await carry_out(job, recipient, &step, &outcome);
     }
   }
   // A retry would forward again: only when all else is settled.
@@ -96,15 +109,35 @@ Task<ipc::DeliverResult> LocalDelivery::deliver(const Job* job,
   co_return outcome.result();
 }
 
+Task<> LocalDelivery::carry_out(const Job* job, std::size_t recipient,
+                                const Step* step, Outcome* outcome) {
+  switch (step->kind) {
+    case Kind::store:
+      co_await store(job, step, outcome);
+      co_return;
+    case Kind::file:
+      co_await store_file(job, step, outcome);
+      co_return;
+    case Kind::command:
+      co_await command(job, step, outcome);
+      co_return;
+    case Kind::pass:
+      co_await passer_.pass(job, recipient, step, outcome);
+      co_return;
+    case Kind::discard:
+      outcome->sent(step->recipient, step->text, "delivered");
+      co_return;
+    case Kind::forward:  // once all else is settled
+    case Kind::refuse:
+      co_return;
+  }
+}
+
 Task<> LocalDelivery::store(const Job* job, const Step* step,
                             Outcome* outcome) {
-  if (!settings_.unavailable.empty()) {
-    outcome->failed(step->recipient, try_later("3.5", settings_.unavailable +
-                                                          " is not available"));
-    co_return;
-  }
-  const std::optional<std::string> path = mailbox_path(settings_, step->user);
-  if (!path) {
+  ipc::WorkerRequest who = mailbox_worker(settings_, step->user);
+  const std::string path = who.path;
+  if (path.empty()) {
     outcome->failed(step->recipient,
                     try_later("2.0", "user " + step->user.name +
                                          " has no home directory for "
@@ -112,26 +145,87 @@ Task<> LocalDelivery::store(const Job* job, const Step* step,
     co_return;
   }
   Result<ipc::StoreRequest> what = store_request(
-      settings_, job->request, *path, outcome->original(), step->delivered);
+      settings_, job->request, path, outcome->original(), step->delivered);
   if (!what) {
     outcome->failed(step->recipient, what.trouble());
     co_return;
   }
   if (settings_.require_home) what->required_directory = step->user.home;
+  Result<ipc::StoreAnswer> stored =
+      co_await workers_.store(std::move(who), std::move(*what));
+  if (stored) {
+    outcome->sent(step->recipient, stored->text, "delivered");
+    if (settings_.biff && !path.ends_with('/'))
+      biff_.tell(step->user.name, stored->offset);
+    co_return;
+  }
+  outcome->failed(
+      step->recipient,
+      with_text(stored.trouble(), mailbox_failure(path, step->user.name,
+                                                  stored.trouble().text)));
+}
+
+Task<> LocalDelivery::store_file(const Job* job, const Step* step,
+                                 Outcome* outcome) {
+  const std::string path = step->text;
+  // Nothing to write, so nobody to become.
+  if (path == "/dev/null") {
+    outcome->sent(step->recipient, "delivered to file: " + path, "delivered");
+    co_return;
+  }
+  Result<ipc::StoreRequest> what = store_request(
+      settings_, job->request, path, outcome->original(), step->delivered);
+  if (!what) {
+    outcome->failed(step->recipient, what.trouble());
+    co_return;
+  }
+  what->plain_file = true;
+  what->names = step->names;
   ipc::WorkerRequest who;
+  who.purpose = "file";
   who.uid = step->user.uid;
   who.gid = step->user.gid;
   who.user = step->user.name;
-  who.directory = store_directory(*path);
-  Result<std::string> stored =
+  who.path = path;
+  who.origin = step->origin;
+  who.list = step->list;
+  Result<ipc::StoreAnswer> stored =
       co_await workers_.store(std::move(who), std::move(*what));
-  if (stored)
-    outcome->sent(step->recipient, *stored, "delivered");
+  if (stored) {
+    if (!stored->warning.empty()) log_.warning(stored->warning);
+    outcome->sent(step->recipient, stored->text, "delivered");
+    co_return;
+  }
+  const std::string why =
+      path.ends_with('/') ? "maildir delivery failed: "
+                          : "cannot append message to file " + path + ": ";
+  outcome->failed(step->recipient, with_text(stored.trouble(),
+                                             why + stored.trouble().text));
+}
+
+Task<> LocalDelivery::command(const Job* job, const Step* step,
+                              Outcome* outcome) {
+  Result<ipc::RunRequest> what =
+      command_request(settings_, job->request, *step, outcome->original());
+  if (!what) {
+    outcome->failed(step->recipient, what.trouble());
+    co_return;
+  }
+  ipc::WorkerRequest who = command_runner(*step);
+  const Millis limit = answer_limit(settings_.time_limit);
+  Result<ipc::RunAnswer> ended =
+      co_await workers_.run(std::move(who), std::move(*what), limit);
+  if (!ended) {
+    outcome->failed(step->recipient, ended.trouble());
+    co_return;
+  }
+  if (ended->timed_out) log_.warning(time_limit_warning);
+  const Status verdict = judge_exit(*ended, step->text);
+  if (verdict)
+    outcome->sent(step->recipient, "delivered to command: " + step->text,
+                  "delivered");
   else
-    outcome->failed(
-        step->recipient,
-        with_text(stored.trouble(), mailbox_failure(*path, step->user.name,
-                                                    stored.trouble().text)));
+    outcome->failed(step->recipient, verdict.trouble());
 }
 
 Task<> LocalDelivery::forward(const Job* job, std::size_t recipient,

@@ -22,18 +22,31 @@ struct Mailbox {
 constexpr int open_flags =
     O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 
-Result<Mailbox> open_mailbox(const std::string& path) {
+// A mailbox may be made usable, and mail for it waits; a file that somebody
+// has named will hardly.
+Trouble open_trouble(const std::string& what, int error, bool plain_file) {
+  Trouble trouble = write_trouble(what, error);
+  if (plain_file && error != EAGAIN && error != ENOSPC && error != EIO &&
+      error != EDQUOT && error != ESTALE)
+    trouble.lasting = Lasting::permanent;
+  return trouble;
+}
+
+Result<Mailbox> open_mailbox(const std::string& path, bool plain_file) {
+  const char* what = "cannot open file";
   for (int attempt = 0; attempt < 3; ++attempt) {
+    what = "cannot open file";
     Fd file(::open(path.c_str(), open_flags));
     if (file) return Mailbox{std::move(file), false};
     if (errno != ENOENT) break;
+    what = "cannot create file exclusively";
     file = Fd(::open(path.c_str(), open_flags | O_CREAT | O_EXCL, 0600));
     if (file) return Mailbox{std::move(file), true};
     if (errno != EEXIST) break;
   }
   if (errno == ELOOP)
     return try_later("2.0", "cannot open file: it is a symbolic link");
-  return write_trouble("cannot open file", errno);
+  return open_trouble(what, errno, plain_file);
 }
 
 // Nobody but the recipient may have chosen what is written to: no link to
@@ -44,6 +57,11 @@ Status check_mailbox(const struct stat& facts, const MboxDelivery& delivery) {
   if (facts.st_nlink != 1)
     return try_later(
         "2.0", "file has " + std::to_string(facts.st_nlink) + " hard links");
+  constexpr mode_t executable = S_IXUSR | S_IXGRP | S_IXOTH;
+  if (delivery.plain_file)
+    return (facts.st_mode & executable) != 0
+               ? Status(give_up("7.1", "file is executable"))
+               : Status();
   if (delivery.strict_ownership && facts.st_uid != ::geteuid())
     return try_later(
         "2.0", "destination " + delivery.path + " is not owned by recipient");
@@ -100,24 +118,33 @@ Status undo(Status failure, int fd, std::int64_t old_size) {
 
 }  // namespace
 
-Status store_mbox(const MboxDelivery& delivery) {
+Result<Stored> store_mbox(const MboxDelivery& delivery) {
+  Stored done;
   os::DotLock dot_lock(delivery.path);
   if (delivery.locks.has("dotlock"))
-    if (Status taken = dot_lock.take(delivery.locks); !taken) return taken;
-  const Result<Mailbox> mailbox = open_mailbox(delivery.path);
+    if (Status taken = dot_lock.take(delivery.locks); !taken) {
+      const bool held = taken.trouble().text.ends_with(os::error_text(EEXIST));
+      if (held || !delivery.plain_file) return taken.trouble();
+      done.warning = taken.trouble().text;
+    }
+  const Result<Mailbox> mailbox =
+      open_mailbox(delivery.path, delivery.plain_file);
   if (!mailbox) return mailbox.trouble();
   const int fd = mailbox->file.get();
   // Before the lock, so that nobody else's file is locked; and after it.
   if (const auto fine = look_at(delivery, fd); !fine) return fine.trouble();
-  if (Status locked = os::lock_file(fd, delivery.locks); !locked) return locked;
+  if (Status locked = os::lock_file(fd, delivery.locks); !locked)
+    return locked.trouble();
   const Result<struct stat> facts = look_at(delivery, fd);
   if (!facts) return facts.trouble();
-  if (Status same = still_there(delivery.path, *facts); !same) return same;
+  if (Status same = still_there(delivery.path, *facts); !same)
+    return same.trouble();
 
   Status stored = append(delivery, fd, facts->st_size);
   if (stored.ok() && mailbox->created) stored = sync_directory(delivery.path);
-  if (!stored) return undo(stored, fd, facts->st_size);
-  return {};
+  if (!stored) return undo(stored, fd, facts->st_size).trouble();
+  done.offset = facts->st_size;
+  return done;
 }
 
 }  // namespace postern::local

@@ -19,8 +19,16 @@ struct MboxDelivery {
   os::LockRules locks;
   std::int64_t size_limit = 0;   // of the whole file in bytes; 0: none
   bool strict_ownership = true;  // it belongs to the user of this process
+  // A file that an alias or forwarding file names: a lock file beside it may
+  // fail to be made, and what cannot be opened is returned to the sender.
+  bool plain_file = false;
 };
 
-Status store_mbox(const MboxDelivery& delivery);
+struct Stored {
+  std::int64_t offset = 0;  // where the message begins
+  std::string warning;      // "": none
+};
+
+Result<Stored> store_mbox(const MboxDelivery& delivery);
 
 }  // namespace postern::local

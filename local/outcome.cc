@@ -90,4 +90,13 @@ void Outcome::failed(const std::string& address, const Trouble& trouble) {
          trouble.text);
 }
 
+void Outcome::adopt(const ipc::DeliverResult& result) {
+  if (result.outcome != ipc::Outcome::sent) failed_ = true;
+  if (any_ && weight(result.outcome) < weight(result_.outcome)) return;
+  any_ = true;
+  const std::int64_t index = result_.index;
+  result_ = result;
+  result_.index = index;
+}
+
 }  // namespace postern::local

@@ -23,6 +23,8 @@ class Outcome {
   void sent(const std::string& address, const std::string& text,
             const std::string& action);
   void failed(const std::string& address, const Trouble& trouble);
+  // Another agent has delivered, and logged so.
+  void adopt(const ipc::DeliverResult& result);
 
   // Deferred when any delivery was, else bounced when any was, else sent.
   ipc::DeliverResult result() const { return result_; }

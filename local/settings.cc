@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/text.h"
+#include "common/service/rights.h"
 
 namespace postern::local {
 namespace {
@@ -14,11 +15,9 @@ bool lists(const std::string& words, std::string_view word) {
   });
 }
 
-std::string first_set(const config::Config& config,
-                      std::initializer_list<const char*> names) {
-  for (const char* name : names)
-    if (!config.text(name).empty()) return name;
-  return "";
+Origins origins(const std::string& words) {
+  return {lists(words, "alias"), lists(words, "forward"),
+          lists(words, "include")};
 }
 
 os::LockRules lock_rules(const config::Config& config, const std::string& methods) {
@@ -51,17 +50,23 @@ ExpandRules expand_rules(const config::Config& config,
   rules.expand_owner_alias = config.get<"expand_owner_alias">();
   rules.reset_owner_alias = config.get<"reset_owner_alias">();
   rules.frozen_delivered_to = config.get<"frozen_delivered_to">();
-  rules.propagate_alias_extension =
-      lists(config.get<"propagate_unmatched_extensions">(), "alias");
-  rules.commands_from_alias =
-      lists(config.get<"allow_mail_to_commands">(), "alias");
-  rules.files_from_alias = lists(config.get<"allow_mail_to_files">(), "alias");
+  rules.forwarding = !split_words(config.get<"forward_path">()).empty();
+  rules.propagate_extension =
+      origins(config.get<"propagate_unmatched_extensions">());
+  rules.commands = origins(config.get<"allow_mail_to_commands">());
+  rules.files = origins(config.get<"allow_mail_to_files">());
+  rules.mailbox_transport = config.get<"mailbox_transport">();
+  rules.mailbox_transport_maps = config.get<"mailbox_transport_maps">();
+  rules.mailbox_command = config.get<"mailbox_command">();
+  rules.mailbox_command_maps = config.get<"mailbox_command_maps">();
+  rules.fallback_transport = config.get<"fallback_transport">();
+  rules.fallback_transport_maps = config.get<"fallback_transport_maps">();
   rules.luser_relay = config.get<"luser_relay">();
   rules.double_bounce_sender = config.get<"double_bounce_sender">();
   rules.duplicate_filter_limit = static_cast<std::size_t>(
       std::max<std::int64_t>(config.get<"duplicate_filter_limit">(), 0));
-  rules.unavailable =
-      first_set(config, {"fallback_transport_maps", "fallback_transport"});
+  if (const Result<os::User> user = default_rights(config))
+    rules.default_user = *user;
   return rules;
 }
 
@@ -74,17 +79,20 @@ void read_local(const config::Config& config, Settings& settings) {
   settings.size_limit = config.get<"mailbox_size_limit">();
   settings.locks = lock_rules(config, config.get<"mailbox_delivery_lock">());
   const std::string prepend = config.get<"prepend_delivered_header">();
+  settings.delivered_to_command = lists(prepend, "command");
   settings.delivered_to_file = lists(prepend, "file");
   settings.delivered_to_forward = lists(prepend, "forward");
-  settings.unavailable =
-      first_set(config, {"mailbox_transport_maps", "mailbox_transport",
-                         "mailbox_command_maps", "mailbox_command"});
+  settings.biff = config.get<"biff">();
 }
 
-void read_virtual(const config::Config& config, Settings& settings) {
+// How addresses are taken apart.
+void read_extensions(const config::Config& config, Settings& settings) {
   settings.expand.recipient_delimiter = config.get<"recipient_delimiter">();
   settings.expand.owner_request_special = config.get<"owner_request_special">();
   settings.expand.double_bounce_sender = config.get<"double_bounce_sender">();
+}
+
+void read_virtual(const config::Config& config, Settings& settings) {
   settings.mailbox_maps = config.get<"virtual_mailbox_maps">();
   settings.mailbox_base = config.get<"virtual_mailbox_base">();
   settings.uid_maps = config.get<"virtual_uid_maps">();
@@ -104,23 +112,15 @@ Settings Settings::read(const config::Config& config,
   settings.most_workers =
       maxproc > 0 ? maxproc : config.number("default_process_limit", 100);
   read_common(config, settings);
-  if (program == "virtual")
-    read_virtual(config, settings);
-  else
-    read_local(config, settings);
+  settings.time_limit = config.get<"command_time_limit">();
+  if (program == "pipe" || program == "spawn")
+    settings.time_limit =
+        config.duration(service + "_time_limit", std::chrono::seconds(1000));
+  if (program == "local") read_local(config, settings);
+  if (program == "virtual" || program == "pipe")
+    read_extensions(config, settings);
+  if (program == "virtual") read_virtual(config, settings);
   return settings;
-}
-
-std::optional<std::string> mailbox_path(const Settings& settings,
-                                        const os::User& user) {
-  if (!settings.home_mailbox.empty()) {
-    if (!user.home.starts_with('/')) return std::nullopt;
-    return user.home + "/" + settings.home_mailbox;
-  }
-  std::string directory = settings.spool;
-  const bool maildirs = directory.ends_with('/');
-  while (directory.size() > 1 && directory.ends_with('/')) directory.pop_back();
-  return directory + "/" + user.name + (maildirs ? "/" : "");
 }
 
 }  // namespace postern::local

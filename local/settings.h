@@ -1,8 +1,8 @@
 // What a row's main.conf says about delivery to mailboxes, read at start-up.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +24,8 @@ struct Settings {
   os::LockRules locks;
   std::int64_t size_limit = 0;
   bool strict_ownership = true;
-  bool delivered_to_file = true;  // prepend_delivered_header
+  bool delivered_to_command = true;  // prepend_delivered_header
+  bool delivered_to_file = true;
   bool delivered_to_forward = true;
 
   // local
@@ -33,8 +34,9 @@ struct Settings {
   std::string home_mailbox;
   std::string spool;
   bool require_home = false;
-  // Set but not available: every delivery to a mailbox is deferred with this.
-  std::string unavailable;
+  bool biff = true;
+  // How long a command may run (of pipe and spawn too).
+  std::chrono::milliseconds time_limit{1'000'000};
 
   // virtual
   std::string mailbox_maps;
@@ -46,10 +48,5 @@ struct Settings {
   static Settings read(const config::Config& config, const std::string& service,
                        const std::string& program, std::int64_t maxproc);
 };
-
-// Where a local user's mail goes: "/var/mail/bob", "/home/bob/Maildir/" (a
-// Maildir by its slash). nullopt: in a home that the user does not have.
-std::optional<std::string> mailbox_path(const Settings& settings,
-                                        const os::User& user);
 
 }  // namespace postern::local

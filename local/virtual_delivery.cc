@@ -115,13 +115,14 @@ Task<> VirtualDelivery::store(const Job* job, const Mailbox* mailbox,
     co_return;
   }
   ipc::WorkerRequest who;
+  who.purpose = "mailbox";
   who.uid = mailbox->uid;
   who.gid = mailbox->gid;
-  who.directory = store_directory(mailbox->path);
-  Result<std::string> stored =
+  who.path = mailbox->path;
+  Result<ipc::StoreAnswer> stored =
       co_await workers_.store(std::move(who), std::move(*what));
   if (stored) {
-    outcome->sent(address, *stored, "delivered");
+    outcome->sent(address, stored->text, "delivered");
     co_return;
   }
   Trouble trouble = stored.trouble();

@@ -8,13 +8,15 @@ namespace {
 
 constexpr Millis idle_time{5'000};
 constexpr Millis start_limit{60'000};
+constexpr Millis read_limit{60'000};
 constexpr Millis place_limit{3'600'000};
 // For a slow disk, beyond what locks may take.
 constexpr Millis write_limit{600'000};
 
 std::string key_of(const ipc::WorkerRequest& who) {
   return std::to_string(who.uid) + ":" + std::to_string(who.gid) + ":" +
-         who.user + ":" + who.directory;
+         who.user + ":" + who.purpose + ":" + who.origin + ":" + who.list +
+         ":" + who.path;
 }
 
 Millis limit_of(const ipc::StoreRequest& what) {
@@ -137,29 +139,60 @@ void Workers::dismiss_idle() {
   timer_.start(rest + Millis(1));
 }
 
-Task<Result<std::string>> Workers::store(ipc::WorkerRequest who,
-                                         ipc::StoreRequest what) {
+Task<Result<std::unique_ptr<ipc::Link>>> Workers::obtain(
+    ipc::WorkerRequest who) {
+  std::unique_ptr<ipc::Link> link = take_idle(key_of(who));
+  if (link) co_return std::move(link);
+  co_return co_await service_.worker(std::move(who), start_limit);
+}
+
+Task<Result<ipc::StoreAnswer>> Workers::store(ipc::WorkerRequest who,
+                                              ipc::StoreRequest what) {
   const std::string key = key_of(who);
-  Turn turn(*this, what.format == "mbox" ? what.path : "");
+  Turn turn(*this, who.path.ends_with('/') ? "" : who.path);
   const bool my_turn = co_await turn.get();
   if (!my_turn) co_return try_later("3.2", "too many deliveries at once");
   Place place(*this);
   const bool placed = co_await place.get();
   if (!placed) co_return try_later("3.2", "too many deliveries at once");
-  std::unique_ptr<ipc::Link> link = take_idle(key);
-  if (!link) {
-    Result<std::unique_ptr<ipc::Link>> started =
-        co_await service_.worker(std::move(who), start_limit);
-    if (!started) co_return started.trouble();
-    link = std::move(*started);
-  }
+  Result<std::unique_ptr<ipc::Link>> link = co_await obtain(std::move(who));
+  if (!link) co_return link.trouble();
+  ipc::Link* worker = link->get();
   const Millis limit = limit_of(what);
-  Result<ipc::StoreAnswer> answer = co_await link->call(what, limit);
+  Result<ipc::StoreAnswer> answer = co_await worker->call(what, limit);
   // A worker that did not answer is not asked again: its link goes here.
   if (!answer) co_return answer.trouble();
-  keep(key, std::move(link));
+  keep(key, std::move(*link));
   if (answer->trouble.present) co_return answer->trouble.trouble();
-  co_return std::move(answer->text);
+  co_return std::move(*answer);
+}
+
+Task<Result<ipc::ListAnswer>> Workers::list(ipc::WorkerRequest who,
+                                            ipc::ListRequest what) {
+  const std::string key = key_of(who);
+  Place place(*this);
+  const bool placed = co_await place.get();
+  if (!placed) co_return try_later("3.2", "too many deliveries at once");
+  Result<std::unique_ptr<ipc::Link>> link = co_await obtain(std::move(who));
+  if (!link) co_return link.trouble();
+  ipc::Link* worker = link->get();
+  Result<ipc::ListAnswer> answer = co_await worker->call(what, read_limit);
+  if (!answer) co_return answer.trouble();
+  keep(key, std::move(*link));
+  if (answer->trouble.present) co_return answer->trouble.trouble();
+  co_return std::move(*answer);
+}
+
+Task<Result<ipc::RunAnswer>> Workers::run(ipc::WorkerRequest who,
+                                          ipc::RunRequest what, Millis limit) {
+  Place place(*this);
+  const bool placed = co_await place.get();
+  if (!placed) co_return try_later("3.2", "too many deliveries at once");
+  Result<std::unique_ptr<ipc::Link>> link =
+      co_await service_.worker(std::move(who), start_limit);
+  if (!link) co_return link.trouble();
+  ipc::Link* runner = link->get();
+  co_return co_await runner->call(what, limit);
 }
 
 }  // namespace postern::local

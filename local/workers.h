@@ -1,5 +1,6 @@
 // Workers: processes that are a recipient, started by master, and kept for a
-// few seconds because mail for one recipient often comes in bursts. Messages
+// few seconds because mail for one recipient often comes in bursts; and
+// runners, which run one command and are gone. Messages
 // for one mbox file wait for each other here, in order, instead of at its lock.
 #pragma once
 
@@ -31,8 +32,15 @@ class Workers {
   // Has a worker with these ids store a message. Success is what the worker
   // has synced; Trouble after it was asked may mean that it was stored and
   // nobody heard so.
-  Task<Result<std::string>> store(ipc::WorkerRequest who,
-                                  ipc::StoreRequest what);
+  Task<Result<ipc::StoreAnswer>> store(ipc::WorkerRequest who,
+                                       ipc::StoreRequest what);
+  // Has it read a forwarding or :include: file.
+  Task<Result<ipc::ListAnswer>> list(ipc::WorkerRequest who,
+                                     ipc::ListRequest what);
+  // Has a runner run a command, and waits for its end: `limit` is a little
+  // more than the command has.
+  Task<Result<ipc::RunAnswer>> run(ipc::WorkerRequest who, ipc::RunRequest what,
+                                   Millis limit);
 
  private:
   struct Idle {
@@ -43,6 +51,7 @@ class Workers {
   class Place;  // one of the `most`
   class Turn;   // at a mailbox
 
+  Task<Result<std::unique_ptr<ipc::Link>>> obtain(ipc::WorkerRequest who);
   std::unique_ptr<ipc::Link> take_idle(const std::string& key);
   void keep(std::string key, std::unique_ptr<ipc::Link> link);
   void dismiss_idle();

@@ -150,8 +150,10 @@ ipc::UserAnswer user_answer(const Result<std::optional<os::User>>& found) {
 
 Task<ipc::UserAnswer> Server::user(ipc::UserFind question) {
   HelperThread::Job<ipc::UserAnswer> job(
-      helper_, [name = std::move(question.name)] {
-        return user_answer(os::find_user(name));
+      helper_, [name = std::move(question.name), id = question.id] {
+        return user_answer(name.empty() && id >= 0
+                               ? os::find_user(static_cast<uid_t>(id))
+                               : os::find_user(name));
       });
   const bool in_time = co_await job.wait(user_limit);
   if (in_time) co_return job.take();

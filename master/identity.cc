@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "common/base/panic.h"
+#include "common/os/files.h"
 #include "common/os/users.h"
 #include "common/service/places.h"
 #include "common/service/sasl_files.h"
@@ -111,32 +112,14 @@ void give_auth_groups(Identities& identities, const config::Config& config,
   auth.groups.assign(groups.begin(), groups.end());
 }
 
-Result<Identity> worker_identity(const ipc::WorkerRequest& request,
-                                 const std::string& spool) {
-  constexpr std::int64_t most = 0xfffffffe;  // -1 means "no change" to setuid
-  if (request.uid < 0 || request.uid >= most || request.gid < 0 ||
-      request.gid >= most)
-    return try_later("3.0", "a worker with no user or group id was asked for");
-  Identity identity;
-  identity.user = request.user;
-  identity.uid = static_cast<uid_t>(request.uid);
-  identity.gid = static_cast<gid_t>(request.gid);
-  if (request.user.empty()) {
-    if (identity.uid == 0)
-      return give_up("3.0", "a worker as root was asked for without a name");
-    identity.groups = {identity.gid};
-  } else {
-    const Result<std::optional<os::User>> found =
-        os::find_user(request.user);
-    if (!found) return found.trouble();
-    if (!*found || (*found)->uid != identity.uid)
-      return give_up("3.0", "user " + request.user + " does not have id " +
-                                std::to_string(request.uid));
-    identity.groups = os::groups_of(request.user, identity.gid);
-  }
-  if (without_end_slash(request.directory) == without_end_slash(spool))
-    identity.gid = writing_group(spool).value_or(identity.gid);
-  return identity;
+std::optional<gid_t> group_of_spool(const std::string& spool,
+                                    const std::string& path) {
+  const std::string mailbox = without_end_slash(path);
+  const std::string directory = without_end_slash(spool);
+  if (mailbox.find('/') == std::string::npos ||
+      os::directory_of(mailbox) != directory)
+    return std::nullopt;
+  return writing_group(directory);
 }
 
 }  // namespace postern::master

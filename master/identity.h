@@ -5,6 +5,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,6 @@
 #include "common/base/role.h"
 #include "common/config/config.h"
 #include "common/config/master_table.h"
-#include "common/ipc/messages/control.h"
 #include "common/sandbox/profiles.h"
 
 namespace postern::master {
@@ -42,12 +42,10 @@ Result<Identities> resolve_identities(const config::Config& config);
 void give_auth_groups(Identities& identities, const config::Config& config,
                       const std::vector<config::ServiceRow>& rows);
 
-// Who a worker becomes. Trouble when the request does not hold together: a
-// user that does not have that id, root's id without root's name, an id below
-// zero. `spool` is mail_spool_directory: a worker for it gets its group when
-// that may write there (Debian's /var/mail), as master's own decision; no
+// The group of mail_spool_directory where that may write there (Debian's
+// /var/mail) and `path` is a mailbox in it: as master's own decision. No
 // directory of a user's choice has such a say.
-Result<Identity> worker_identity(const ipc::WorkerRequest& request,
-                                 const std::string& spool);
+std::optional<gid_t> group_of_spool(const std::string& spool,
+                                    const std::string& path);
 
 }  // namespace postern::master

@@ -6,6 +6,7 @@
 
 #include "common/ipc/contract.h"
 #include "common/os/files.h"
+#include "master/judge.h"
 #include "master/spawn.h"
 #include "master/supervisor.h"
 
@@ -108,51 +109,42 @@ void Supervisor::expire_waiting(UnitState& state) {
 
 // --- workers ---
 
-// A process that was taken over must not get at the suite's own files by way
-// of a worker.
-Status Supervisor::check_worker(const Identity& identity) const {
-  if (!generation_.identities) return {};
-  for (const auto& [which, each] : generation_.identities->of_class)
-    if (each.uid == identity.uid)
-      return give_up("2.0", "user " + each.user +
-                                " belongs to the mail system and has no "
-                                "mailbox; give it an alias");
-  return {};
-}
-
 Result<ipc::LinkAnswer> Supervisor::start_worker(
     const Process& asker, const ipc::WorkerRequest& request) {
-  if (!request.directory.starts_with('/'))
-    return give_up("3.0", "a worker without a directory was asked for");
-  Child child;
-  child.role = Role::worker;
-  child.executable = generation_.program(Role::worker);
-  if (options_.as_root) {
-    Result<Identity> identity = worker_identity(
-        request, generation_.config.get<"mail_spool_directory">());
-    if (!identity) return identity.trouble();
-    if (Status allowed = check_worker(*identity); !allowed)
-      return allowed.trouble();
-    child.identity = std::move(*identity);
-  }
+  const UnitState* state = state_of(asker.key);
+  if (state == nullptr)
+    return try_later("3.0", "service " + asker.service + " is gone");
+  const config::ServiceRow& row = state->unit.rows.front();
+  const config::Config config =
+      generation_.config.with_overrides(row.overrides);
+  const Identities* identities =
+      generation_.identities ? &*generation_.identities : nullptr;
+  Result<Verdict> verdict =
+      judge(request, {row, config, identities, options_.environment});
+  if (!verdict) return verdict.trouble();
   Result<Pair> pair = make_pair();
   if (!pair) return pair.trouble();
-  child.arguments = {"worker", "-d", request.directory, "-t", asker.tag, "-f",
-                     generation_.config.get<"syslog_facility">()};
-  if (generation_.log_file) {
-    child.arguments.push_back("-l");
-    child.log_file = generation_.log_file.get();
-  }
-  if (generation_.config.get<"allow_degraded_isolation">())
-    child.arguments.push_back("-g");
-  child.environment = options_.environment;
+  verdict->permit.tag = asker.tag;
+  verdict->permit.facility = generation_.config.get<"syslog_facility">();
+  verdict->permit.log_file = static_cast<bool>(generation_.log_file);
+  verdict->permit.allow_degraded =
+      generation_.config.get<"allow_degraded_isolation">();
+  Child child;
+  child.role = verdict->role;
+  child.executable = generation_.program(child.role);
+  child.identity = std::move(verdict->identity);
+  child.arguments = verdict->permit.arguments();
+  child.arguments.insert(child.arguments.begin(),
+                         std::string(name_of(child.role)));
+  child.environment = std::move(verdict->environment);
+  if (generation_.log_file) child.log_file = generation_.log_file.get();
   child.control = pair->first.get();
-  child.keep_output = options_.foreground;
+  child.keep_output = options_.foreground && child.role == Role::worker;
   const Result<pid_t> pid = spawn(child, log_);
   if (!pid) return pid.trouble();
-  workers_[*pid] = request.directory;
+  workers_[*pid] = child.role;
   ipc::LinkAnswer answer;
-  answer.peer_role = name_of(Role::worker);
+  answer.peer_role = name_of(child.role);
   answer.socket = std::move(pair->second);
   return answer;
 }

@@ -135,7 +135,6 @@ class Supervisor {
                     const ipc::WorkerRequest& request);
   Result<ipc::LinkAnswer> start_worker(const Process& asker,
                                        const ipc::WorkerRequest& request);
-  Status check_worker(const Identity& identity) const;
 
   // dial.cc
   void dial_asked(Process& asker, std::uint32_t question,
@@ -160,7 +159,7 @@ class Supervisor {
   Listeners listeners_;
   std::map<std::string, std::unique_ptr<UnitState>> units_;
   std::map<pid_t, std::unique_ptr<Process>> processes_;
-  std::map<pid_t, std::string> workers_;  // what they write below
+  std::map<pid_t, Role> workers_;  // and runners
   std::vector<Wake> wakes_;
   std::uint64_t last_serial_ = 0;
   Timer sweep_timer_;

@@ -17,15 +17,16 @@ enum class Role {
   smtp,
   local,
   worker,  // delivers into one mailbox as its owner
+  runner,  // runs one command for a message or a connection, as its user
   authd,
   lookup,
   postlogd,
   tool,  // postqueue and friends, on a named socket
 };
 
-inline constexpr std::array<std::string_view, 11> role_names = {
-    "master", "smtpd", "cleanup", "qmgr",     "smtp", "local",
-    "worker", "authd", "lookup",  "postlogd", "tool"};
+inline constexpr std::array<std::string_view, 12> role_names = {
+    "master", "smtpd",  "cleanup", "qmgr",   "smtp",     "local",
+    "worker", "runner", "authd",   "lookup", "postlogd", "tool"};
 
 constexpr std::string_view name_of(Role role) {
   return role_names[static_cast<std::size_t>(role)];

@@ -43,6 +43,11 @@ constexpr Edge edges[] = {
     edge<DeliverRequest>(Role::qmgr, Role::smtp),
     edge<DeliverRequest>(Role::qmgr, Role::local),
     edge<StoreRequest>(Role::local, Role::worker),
+    edge<ListRequest>(Role::local, Role::worker),
+    edge<RunRequest>(Role::local, Role::runner),
+    // Passed on by local (mailbox_transport, fallback_transport).
+    edge<DeliverRequest>(Role::local, Role::smtp),
+    edge<DeliverRequest>(Role::local, Role::local),
     // Questions.
     edge<TableFind>(Role::smtpd, Role::lookup),
     edge<TableFind>(Role::cleanup, Role::lookup),

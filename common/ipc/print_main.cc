@@ -117,7 +117,8 @@ std::string pages() {
                AnvilNote, AnvilAnswer>("lookup.h") +
          group<MessageAdmit, RouteWire, FlushRequest, FlushAnswer,
                NoticeRequest, NoticeRecipient, NoticeDone>("queue.h") +
-         group<StoreRequest, StoreAnswer>("worker.h") +
+         group<StoreRequest, StoreAnswer, ListRequest, ListAnswer, RunRequest,
+               RunAnswer, RecipientNames>("worker.h") +
          "## `common/ipc/wire.h`\n\n" + message_text<TroubleWire>();
 }
 

@@ -112,6 +112,18 @@ Task<Result<std::optional<std::string>>> LookupClient::find(std::string maps,
 Task<Result<std::optional<os::User>>> LookupClient::user(std::string name) {
   ipc::UserFind question;
   question.name = std::move(name);
+  co_return co_await find_user(std::move(question));
+}
+
+Task<Result<std::optional<os::User>>> LookupClient::user_by_id(
+    std::int64_t id) {
+  ipc::UserFind question;
+  question.id = id;
+  co_return co_await find_user(std::move(question));
+}
+
+Task<Result<std::optional<os::User>>> LookupClient::find_user(
+    ipc::UserFind question) {
   Result<ipc::UserAnswer> answer =
       co_await ask(std::move(question), user_limit);
   if (!answer) co_return answer.trouble();

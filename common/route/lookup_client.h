@@ -51,6 +51,7 @@ class LookupClient {
 
   // --- users ---
   Task<Result<std::optional<os::User>>> user(std::string name);
+  Task<Result<std::optional<os::User>>> user_by_id(std::int64_t id);
 
   // --- names; failures to ask are answers like failures to find out ---
   Task<ipc::MailHostsAnswer> mail_hosts(ipc::MailHostsFind question);
@@ -67,6 +68,8 @@ class LookupClient {
   Task<Result<ipc::AnvilAnswer>> anvil(std::string event, std::string client);
 
  private:
+  Task<Result<std::optional<os::User>>> find_user(ipc::UserFind question);
+
   using Table = std::shared_ptr<tables::Table>;
 
   // The preloaded tables of a list, in order; nullopt when lookup must be

@@ -26,6 +26,7 @@ enum class Grant {
   file_locks,      // fcntl and flock locks
   name_service,    // load code at run time: nss modules
   threads,         // more threads of this process, never another process
+  children,        // wait for processes it has started, and end them
   unconfined,      // no filter: what the operating system gives the user
 };
 

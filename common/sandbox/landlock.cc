@@ -72,7 +72,7 @@ constexpr unsigned create_ruleset_version = 1;
 #define SYS_landlock_restrict_self 446
 #endif
 
-RulesetAttributes attributes(int version, bool connects) {
+RulesetAttributes attributes(int version, bool connects, bool signals) {
   RulesetAttributes handled{fs::all_of_version_1, 0, 0};
   if (version >= 2) handled.handled_access_fs |= fs::refer;
   if (version >= 3) handled.handled_access_fs |= fs::truncate;
@@ -81,7 +81,8 @@ RulesetAttributes attributes(int version, bool connects) {
         connects ? net::bind_tcp : net::bind_tcp | net::connect_tcp;
   if (version >= 5) handled.handled_access_fs |= fs::ioctl_dev;
   if (version >= 6)
-    handled.scoped = scope::abstract_unix_socket | scope::signal;
+    handled.scoped = signals ? scope::abstract_unix_socket
+                             : scope::abstract_unix_socket | scope::signal;
   return handled;
 }
 
@@ -137,9 +138,10 @@ int landlock_version_needed(const std::vector<PathGrant>& paths) {
              : 1;
 }
 
-Status view_files(const std::vector<PathGrant>& paths, bool connects) {
+Status view_files(const std::vector<PathGrant>& paths, bool connects,
+                  bool signals) {
   const int version = landlock_version();
-  const RulesetAttributes handled = attributes(version, connects);
+  const RulesetAttributes handled = attributes(version, connects, signals);
   const Fd ruleset(static_cast<int>(
       ::syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0)));
   if (!ruleset) return os::system_trouble("make a file view", errno);

@@ -21,8 +21,10 @@ int landlock_version_needed(const std::vector<PathGrant>& paths);
 
 // From now on this process opens nothing but `paths`, executes nothing, and
 // neither signals nor reaches (by abstract socket) what is outside of it; and
-// unless `connects`, it uses no TCP port. Requires no_new_privs and
-// landlock_version() > 0.
-Status view_files(const std::vector<PathGrant>& paths, bool connects);
+// unless `connects`, it uses no TCP port. With `signals` it may signal others of
+// its user: programs that it has started before, which are outside of it.
+// Requires no_new_privs and landlock_version() > 0.
+Status view_files(const std::vector<PathGrant>& paths, bool connects,
+                  bool signals);
 
 }  // namespace postern::sandbox

@@ -90,7 +90,8 @@ Status apply_file_view(const Situation& situation, const Profile& row,
     return {};
   }
   const bool connects = row.has(Grant::connect_stream);
-  if (Status viewed = view_files(situation.paths, connects); !viewed)
+  const bool signals = row.has(Grant::children);
+  if (Status viewed = view_files(situation.paths, connects, signals); !viewed)
     return viewed;
   applied.file_view = version;
   return {};

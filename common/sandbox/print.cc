@@ -136,7 +136,10 @@ std::string processes_page() {
          "Capability sets,\nthe bounding set included, are empty but for "
          "those of the row; a recipient that is\nroot is no more than the "
          "owner of its files. Processes are not dumpable, so that\nothers of "
-         "the same user can neither trace them nor read their memory.\n";
+         "the same user can neither trace them nor read their memory.\n\n"
+         "A runner takes all this on when its program is there and waits; the "
+         "program itself\ndoes not (docs/decisions/0008-programs-of-users.md), "
+         "and the runner may signal it.\n";
 }
 
 }  // namespace postern::sandbox

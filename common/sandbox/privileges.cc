@@ -88,7 +88,7 @@ void take_line(InForce& facts, std::string_view line) {
 
 Status before_ids(Role role) {
   const Profile& row = profile(role);
-  if (!row.confined()) return {};
+  if (!row.confined() || row.starts_programs()) return {};
   if (::prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) != 0)
     return os::system_trouble("set securebits", errno);
   if (Status dropped = drop_bounding_set(mask_of(row.capabilities)); !dropped)

@@ -15,9 +15,9 @@ namespace postern::sandbox {
 
 // In master's child, as root, before os::become: no program that is executed
 // can ever gain rights (no_new_privs), user 0 has none by being 0 (securebits),
-// and nothing is left to gain (bounding set). Not for a process that is to run
-// a command of a recipient's: such commands may be setgid (sendmail).
-// Does nothing for roles that are not confined.
+// and nothing is left to gain (bounding set). Does nothing for roles that are
+// not confined, nor for one that is to run a program of a user's, which may be
+// setgid (sendmail): that one drops what it holds in lock().
 Status before_ids(Role role);
 
 // In master's child, after os::become and before exec: drops what capabilities

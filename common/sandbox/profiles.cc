@@ -72,7 +72,18 @@ std::vector<Profile> make_profiles() {
        {{View::mailbox, true, true}, {View::forward}},
        "none",
        "Has become the recipient, root included, which then is only an owner "
-       "of files: no capability, no other file than the mailbox."},
+       "of files: no capability, no other file than the mailbox and what "
+       "says where the mail goes."},
+      {Role::runner,
+       UserClass::recipient,
+       {},
+       {base, event_loop, links, log, children},
+       {},
+       "none",
+       "Starts one program as the recipient or as the user of its row, never "
+       "as root. From then on it can feed the program, read what it says and "
+       "end it, and nothing else. The program itself may do what its user may: "
+       "docs/decisions/0008-programs-of-users.md."},
       {Role::authd,
        UserClass::auth,
        {},
@@ -152,7 +163,7 @@ std::string_view describe(View view) {
     case View::mailbox:
       return "the mailbox's directories";
     case View::forward:
-      return "the recipient's .forward files";
+      return "the directories of the recipient's forwarding files";
     case View::sasl:
       return "sasldb2";
     case View::random:

@@ -33,7 +33,7 @@ enum class View {
   data,        // data_directory: caches, stores
   secrets,     // private keys and password files that main.conf names
   mailbox,     // the directories that hold the recipient's mailbox
-  forward,     // the recipient's .forward files
+  forward,     // where the recipient's forwarding files are
   sasl,        // files of the Cyrus library
   random,      // /dev/urandom, where SQLite takes its seed
   everything,  // whatever the user may see
@@ -58,6 +58,10 @@ struct Profile {
 
   bool has(Grant grant) const;
   bool confined() const { return !has(Grant::unconfined); }
+  // Other programs come out of it, which may need what a file's set-user-id or
+  // set-group-id bit gives them: master takes nothing from it that they would
+  // inherit, and it is confined once its program runs.
+  bool starts_programs() const { return has(Grant::children); }
 };
 
 const std::vector<Profile>& profiles();

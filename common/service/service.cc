@@ -239,11 +239,13 @@ Task<Result<std::unique_ptr<ipc::Link>>> Service::worker(
       co_await state_->control->call(request, limit);
   if (!answer) co_return answer.trouble();
   if (answer->trouble.present) co_return answer->trouble.trouble();
-  if (!answer->socket) co_return try_later("3.0", "master started no worker");
-  std::string name = "worker of ";
+  const std::optional<Role> peer = role_from(answer->peer_role);
+  if (!peer || !answer->socket)
+    co_return try_later("3.0", "master started no worker");
+  std::string name = answer->peer_role + " of ";
   name += request.user.empty() ? std::to_string(request.uid) : request.user;
   co_return std::make_unique<ipc::Link>(std::move(answer->socket),
-                                        state_->role, Role::worker, name);
+                                        state_->role, *peer, name);
 }
 
 Task<Result<Fd>> Service::dial(config::Endpoint endpoint, Millis limit) {

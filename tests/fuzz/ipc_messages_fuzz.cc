@@ -52,6 +52,7 @@ using All = Messages<
     DeliverReport, DeliverRequest, TableAnswer, TableFind, UserAnswer, UserFind,
     MailHostsAnswer, MailHostsFind, ClientNameAnswer, ClientNameFind, DnsAnswer,
     DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest,
+    ListAnswer, ListRequest, RunAnswer, RunRequest,
     AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost, RoomAnswer,
     RoomFind, IdentityAnswer, IdentityFind, SignAnswer, SignRequest,
     TicketKeysAnswer, TicketKeysFind, SessionAnswer, SessionFind, SessionKeep,

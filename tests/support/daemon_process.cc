@@ -62,7 +62,8 @@ DaemonProcess::~DaemonProcess() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-void DaemonProcess::start(Settings settings) {
+void DaemonProcess::start(Settings settings,
+                          std::vector<std::string> arguments) {
   auto [ours, theirs] = socket_pair();
   child_ = start_program(variable_, {std::string(name_of(role_))},
                          theirs.get());
@@ -76,10 +77,11 @@ void DaemonProcess::start(Settings settings) {
   for (const char* name : {"queue_directory", "data_directory"})
     if (!has(name)) settings.emplace_back(name, directory_);
   settings.emplace_back("allow_degraded_isolation", "yes");
-  welcome(settings);
+  welcome(settings, arguments);
 }
 
-void DaemonProcess::welcome(const Settings& settings) {
+void DaemonProcess::welcome(const Settings& settings,
+                            const std::vector<std::string>& arguments) {
   ipc::Welcome welcome;
   welcome.config_directory = directory_;
   welcome.service = program_;
@@ -88,6 +90,7 @@ void DaemonProcess::welcome(const Settings& settings) {
   ipc::RowWire row;
   row.name = row.program = program_;
   row.type = "unix";
+  row.arguments = arguments;
   welcome.rows.push_back(row);
   welcome.suite.push_back(row);
   auto log =

@@ -43,8 +43,9 @@ class DaemonProcess {
   const std::string& directory() const { return directory_; }
 
   // `settings` are lines of main.conf; queue_directory and data_directory are
-  // the process's directory unless they say otherwise.
-  void start(Settings settings);
+  // the process's directory unless they say otherwise. `arguments` are those
+  // of its row.
+  void start(Settings settings, std::vector<std::string> arguments = {});
   bool await_ready();
   // A link as if `from` had asked master for one.
   std::unique_ptr<ipc::Link> link(Role from);
@@ -65,7 +66,8 @@ class DaemonProcess {
   static Task<void> call(ipc::Link* link, Q question,
                          std::optional<Result<typename Q::Answer>>* out);
   static Task<void> hear_ready(ipc::Link* link, bool* ready);
-  void welcome(const Settings& settings);
+  void welcome(const Settings& settings,
+               const std::vector<std::string>& arguments);
 
   const char* variable_;
   Role role_;

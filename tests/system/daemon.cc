@@ -12,11 +12,15 @@
 //                   process id
 //   dial ENDPOINT   a connection that others make; what it says first, or the
 //                   trouble's text
-//   worker UID GID USER DIR   (local) asks for a worker; "ok", or the trouble
+//   worker UID GID USER PATH  (local) asks for a mailbox's worker; "ok", or
+//                   the trouble
 //   full, roomy     tells master so; the answer is "told"
 //   stress          whether master has declared it
 //   die N           exits with status N
-// As a worker it writes who it is into the file `who` of its directory.
+// With an argument listen=PORT in its row it has a listener of its own.
+// As a worker it writes who it is into the file `who` beside its mailbox.
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,6 +58,8 @@ class Daemon {
     });
     service_.when_stressed([this](bool on) { stressed_ = on; });
     service_.when_drained([this] { drain(); });
+    for (const std::string& argument : service_.row().arguments)
+      if (argument.starts_with("listen=")) listen(argument.substr(7));
     for (Listener& each : service_.listeners()) {
       const bool taken = service_.role() == Role::smtpd ||
                          service_.role() == Role::local;
@@ -66,6 +72,24 @@ class Daemon {
   }
 
  private:
+  // Added to what master has bound.
+  void listen(const std::string& port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port =
+        htons(static_cast<std::uint16_t>(parse_number(port).value_or(0)));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int on = 1;
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address),
+               sizeof address) != 0 ||
+        ::listen(socket.get(), 5) != 0)
+      service_.log().fatal("cannot listen on port " + port);
+    service_.listeners().push_back(
+        {service_.row().name, "inet", port, std::move(socket)});
+  }
+
   void take(Arrival arrival) {
     auto link = std::shared_ptr<ipc::Link>(std::move(arrival.link));
     peers_.start(answer(std::move(link)));
@@ -128,10 +152,11 @@ class Daemon {
     }
     if (verb == "worker") {
       ipc::WorkerRequest request;
+      request.purpose = "mailbox";
       request.uid = parse_number(words.at(1)).value_or(-1);
       request.gid = parse_number(words.at(2)).value_or(-1);
       request.user = words.at(3) == "-" ? "" : words.at(3);
-      request.directory = words.at(4);
+      request.path = words.at(4);
       std::string answer = co_await worker(request);
       co_return answer;
     }
@@ -202,6 +227,7 @@ class Daemon {
   void drain() {
     draining_ = true;
     watches_.clear();
+    service_.listeners().clear();
     // Sessions go on after a reload, and are cut off at a stop.
     if (clients_.empty() || !service_.drained_for_reload())
       service_.finished();
@@ -219,11 +245,12 @@ class Daemon {
 
 }  // namespace
 
-// `worker -d DIRECTORY …`: descriptor 3 leads to local, and is all it has.
+// `worker path=MAILBOX …`: descriptor 3 leads to local, and is all it has.
 int be_worker(int argc, char** argv) {
   std::string directory;
-  for (int i = 1; i + 1 < argc; ++i)
-    if (std::string_view(argv[i]) == "-d") directory = argv[i + 1];
+  for (int i = 1; i < argc; ++i)
+    if (std::string_view(argv[i]).starts_with("path="))
+      directory = os::directory_of(argv[i] + 5);
   const Result<std::string> status = os::read_file("/proc/self/status");
   const Result<std::string> environment = os::read_file("/proc/self/environ");
   std::string text = status ? *status : status.trouble().text;

@@ -239,16 +239,18 @@ def isolation_is_shown(suite):
 
 
 def workers_become_whom_they_are_for(suite):
-    port = suites.free_port()
-    suite.configure(rows=f"{port} inet n n n - 0 spawn\n")
+    port, asker = suites.free_port(), suites.free_port()
+    rows = (f"{port} inet n n n - 0 spawn\n"
+            f"asker unix - n n - - local listen={asker}\n")
+    mailbox = suite.top / "mailbox"
+    mailbox.mkdir()
+    mailbox.chmod(0o1777)
+    suite.configure(rows=rows, mail_spool_directory=mailbox)
     suite.start()
-    client = suite.client(port)
+    assert suite.client(port).ask("link asker") == "ok local"
+    client = suites.wait_until(lambda: connected(suite, asker))
 
     def who(line):
-        mailbox = suite.top / "mailbox"
-        if not mailbox.exists():
-            mailbox.mkdir()
-            mailbox.chmod(0o1777)
         answer = client.ask(line.format(mailbox))
         assert answer == "ok", answer
         file = mailbox / "who"
@@ -259,39 +261,42 @@ def workers_become_whom_they_are_for(suite):
         return facts
 
     if os.geteuid() != 0:
-        facts = who("worker 1 1 daemon {}")
+        facts = who("worker 1 1 daemon {}/daemon")
         assert facts["Uid"].split() == [str(os.getuid())] * 4, facts
         return
-    facts = who("worker 1 1 daemon {}")
+    facts = who("worker 1 1 daemon {}/daemon")
     assert facts["Uid"].split() == ["1"] * 4, facts
     assert facts["Gid"].split() == ["1"] * 4, facts
     assert facts["Groups"].split() == ["1"], facts
     # Root is an owner of files and no more.
-    facts = who("worker 0 0 root {}")
+    facts = who("worker 0 0 root {}/root")
     assert facts["Uid"].split() == ["0"] * 4, facts
     for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(facts[kind], 16) == 0, facts
     assert facts["NoNewPrivs"].strip() == "1", facts
-    assert "-t postern/spawn" in facts["Arguments"], facts
-    for line, why in (("worker 0 0 - {}", "without a name"),
-                      ("worker 0 0 daemon {}", "does not have id 0"),
-                      ("worker 1 1 root {}", "does not have id 1"),
-                      ("worker -1 1 - {}", "no user or group id"),
-                      ("worker 65534 65534 nobody {}", "belongs to the mail"),
-                      ("worker 5000 5000 - relative", "without a directory")):
-        answer = client.ask(line.format(suite.top / "mailbox"))
+    assert "tag=postern/local" in facts["Arguments"], facts
+    for line, why in (("worker 0 0 daemon {}/daemon", "does not have id 0"),
+                      ("worker 1 1 root {}/root", "does not have id 1"),
+                      ("worker -1 1 - {}/x", "does not have id -1"),
+                      ("worker 1 1 daemon {}/root", "is not"),
+                      ("worker 1 1 daemon /etc/passwd", "is not"),
+                      ("worker 65534 65534 nobody {}/nobody",
+                       "belongs to the mail")):
+        answer = client.ask(line.format(mailbox))
         assert why in answer, answer
     # The spool's group comes with the spool, and with nothing else.
     spool = suite.top / "spool"
     spool.mkdir()
     os.chown(spool, 0, 8)
     spool.chmod(0o2775)
-    suite.configure(rows=f"{port} inet n n n - 0 spawn\n",
-                    mail_spool_directory=spool)
+    suite.configure(rows=rows, mail_spool_directory=spool)
+    client.close()
     suite.postern("reload")
     suite.logged("reload --")
     client = suites.wait_until(lambda: connected(suite, port))
-    assert client.ask(f"worker 1 1 daemon {spool}/") == "ok"
+    assert client.ask("link asker") == "ok local"
+    client = suites.wait_until(lambda: connected(suite, asker))
+    assert client.ask(f"worker 1 1 daemon {spool}/daemon") == "ok"
     suites.wait_until((spool / "who").exists)
     assert (spool / "who").stat().st_uid == 1
     assert (spool / "who").stat().st_gid == 8

@@ -37,7 +37,7 @@ scache    unix  -       -       n       -       1       scache
 postlog   unix-dgram n  -       n       -       1       postlogd
 """
 
-DAEMONS = ("smtpd", "cleanup", "qmgr", "smtp", "local", "worker", "lookup",
+DAEMONS = ("smtpd", "cleanup", "qmgr", "smtp", "local", "worker", "runner", "lookup",
            "postlogd")
 
 

@@ -142,20 +142,37 @@ struct LinkArrival {
   }
 };
 
-// local to master: a worker that has become `user` (never by a name or id
-// that the network chose: local has looked it up). The answer's socket leads
-// to the worker; it ends when that socket closes.
+// local to master: a process that has become `user` (never by a name or id
+// that the network chose: local has looked it up), for one purpose. The
+// answer's socket leads to it; it ends when that socket closes. master judges
+// the request by its own reading of the configuration (master/judge.h), and
+// tells the process itself what it may do (common/service/permit.h).
 struct WorkerRequest {
   using Answer = LinkAnswer;
+  // "mailbox": a mailbox, and the user's forwarding files; "file": one that an
+  // alias or such a file names; "list": the reader of an :include: file;
+  // "command": a runner. For rows of pipe and spawn "command" needs no more:
+  // user and program stand in the row.
+  std::string purpose;
   std::int64_t uid = -1;
   std::int64_t gid = -1;
-  std::string user;       // for supplementary groups; empty: none
-  std::string directory;  // what the worker may write below
+  std::string user;     // for supplementary groups; empty: none
+  std::string path;     // of the mailbox or file; a maildir ends with a slash
+  std::string command;  // text of the command
+  // Who asks for the file or command: "mailbox_command",
+  // "mailbox_command_maps", "alias", "forward", "include".
+  std::string origin;
+  std::string list;  // path of the :include: file that is to be read, or is
+                     // the origin
   static constexpr auto wire() {
-    return message("control.worker", field("uid", &WorkerRequest::uid),
+    return message("control.worker", field("purpose", &WorkerRequest::purpose),
+                   field("uid", &WorkerRequest::uid),
                    field("gid", &WorkerRequest::gid),
                    field("user", &WorkerRequest::user),
-                   field("directory", &WorkerRequest::directory));
+                   field("path", &WorkerRequest::path),
+                   field("command", &WorkerRequest::command),
+                   field("origin", &WorkerRequest::origin),
+                   field("list", &WorkerRequest::list));
   }
 };
 

@@ -66,8 +66,10 @@ struct UserFind {
   using Answer = UserAnswer;
   static constexpr bool repeatable = true;
   std::string name;
+  std::int64_t id = -1;  // by user id where there is no name
   static constexpr auto wire() {
-    return message("user.find", field("name", &UserFind::name));
+    return message("user.find", field("name", &UserFind::name),
+                   field("id", &UserFind::id));
   }
 };
 

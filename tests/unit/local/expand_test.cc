@@ -9,6 +9,8 @@
 #include "common/loop/loop.h"
 #include "local/forward.h"
 #include "local/local_delivery.h"
+#include "common/service/rights.h"
+#include "local/store.h"
 #include "local/storing.h"
 #include "local/virtual_delivery.h"
 
@@ -46,6 +48,13 @@ class World : public Directory {
  public:
   std::map<std::string, std::string> aliases;
   std::vector<std::string> users = {"alice", "bob", "carol"};
+  std::map<std::string, std::string> forwards;  // by user: text of the file
+  std::map<std::string, std::string> lists;     // by path
+  std::map<std::string, std::string> tables;    // "maps key": value
+  std::map<std::string, os::User> owners;       // of aliases' tables, by key
+  std::int64_t list_owner = 0;
+  bool extension_in_name = false;
+  std::vector<Rights> asked;  // with which :include: files were read
   bool aliases_work = true;
   bool users_work = true;
   bool resolver_works = true;
@@ -57,7 +66,9 @@ class World : public Directory {
     for (const std::string& key : keys)
       if (const auto entry = aliases.find(key);
           entry != aliases.end() && !found)
-        found = AliasFound{key, entry->second};
+        found = AliasFound{key, entry->second, std::nullopt};
+    if (found && owners.contains(found->key))
+      found->owner = owners.at(found->key);
     co_return std::move(found);
   }
   Task<Result<std::optional<os::User>>> user(std::string name) override {
@@ -75,6 +86,42 @@ class World : public Directory {
     resolved.recipient = address;
     co_return std::move(resolved);
   }
+  Task<Result<std::optional<os::User>>> user_by_id(std::int64_t id) override {
+    std::optional<os::User> found;
+    if (id == 0) found = os::User{"root", 0, 0, "", "/root", ""};
+    if (id == 7) found = os::User{"lister", 7, 7, "", "/l", ""};
+    co_return std::move(found);
+  }
+  Task<Result<std::optional<std::string>>> find(std::string maps,
+                                                std::string key) override {
+    std::optional<std::string> found;
+    const auto entry = tables.find(maps + " " + key);
+    if (entry != tables.end()) found = entry->second;
+    co_return std::move(found);
+  }
+  Task<Result<ipc::ListAnswer>> forward(os::User user,
+                                        ipc::RecipientNames) override {
+    ipc::ListAnswer answer;
+    const auto entry = forwards.find(user.name);
+    answer.found = entry != forwards.end();
+    if (answer.found) answer.text = entry->second;
+    answer.path = "/home/" + user.name + "/.forward";
+    answer.extension_used = extension_in_name;
+    co_return std::move(answer);
+  }
+  Task<Result<ipc::ListAnswer>> include(Rights rights, std::string path,
+                                        ipc::RecipientNames) override {
+    asked.push_back(rights);
+    const auto entry = lists.find(path);
+    if (entry == lists.end())
+      co_return give_up("3.5", "unable to lookup :include: file " + path);
+    ipc::ListAnswer answer;
+    answer.found = true;
+    answer.text = entry->second;
+    answer.path = path;
+    answer.owner = list_owner;
+    co_return std::move(answer);
+  }
   std::string rewrite(const std::string& address) const override {
     if (address.find('@') != std::string::npos) return address;
     return address + "@home.test";
@@ -91,6 +138,14 @@ std::string text_of(const Step& step) {
   switch (step.kind) {
     case Step::Kind::store:
       return "store " + step.recipient + " for " + step.user.name;
+    case Step::Kind::file:
+      return "file " + step.text + " as " + step.user.name + " by " +
+             step.origin;
+    case Step::Kind::command:
+      return "command " + step.text + " as " + step.user.name + " by " +
+             step.origin;
+    case Step::Kind::pass:
+      return "pass " + step.recipient + " to " + step.text;
     case Step::Kind::forward:
       return "forward " + step.recipient + owner;
     case Step::Kind::discard:
@@ -107,7 +162,10 @@ struct Case {
   World world;
   std::string head;
 
-  Case() { rules.service = "local"; }
+  Case() {
+    rules.service = "local";
+    rules.default_user = os::User{"nobody", 65534, 65534, "", "/none", ""};
+  }
   Plan plan(const std::string& address) {
     Loop loop;
     const DeliveredTo delivered_to = DeliveredTo::parse(head);
@@ -217,24 +275,145 @@ TEST_CASE("extensions are passed on to members when asked") {
         Texts{"store alice@home.test for alice", "forward x@far.test"});
   CHECK(c.steps("list+special@home.test") ==
         Texts{"store bob@home.test for bob"});
-  c.rules.propagate_alias_extension = true;
+  c.rules.propagate_extension.alias = true;
   CHECK(c.steps("list+e@home.test") ==
         Texts{"store alice+e@home.test for alice", "forward x+e@far.test"});
 }
 
-TEST_CASE("commands, files and lists are refused or wait") {
+TEST_CASE("commands and files of aliases are the default user's") {
   Case c;
-  c.world.aliases = {{"cmd", "|cat"}, {"file", "/x"}, {"list", ":include:/l"}};
-  for (const char* name :
-       {"cmd@home.test", "file@home.test", "list@home.test"}) {
-    CAPTURE(name);
-    CHECK(c.plan(name).deferred());
-  }
-  c.rules.commands_from_alias = c.rules.files_from_alias = false;
+  c.world.aliases = {{"cmd", "\"|cat -n\", \"|cat -n\""},
+                     {"file", "/x, /x, /dir/"},
+                     {"owned", "|cat"}};
+  c.world.owners["owned"] = os::User{"lister", 7, 7, "", "/l", ""};
   CHECK(c.steps("cmd@home.test") ==
-        Texts{"5.7.1 cmd@home.test: mail to command is restricted"});
-  CHECK(c.steps("file@home.test") ==
-        Texts{"5.7.1 file@home.test: mail to file is restricted"});
+        Texts{"command cat -n as nobody by alias"});
+  CHECK(c.steps("file@home.test") == Texts{"file /x as nobody by alias",
+                                           "file /dir/ as nobody by alias"});
+  CHECK(c.steps("owned@home.test") == Texts{"command cat as lister by alias"});
+  c.rules.commands.alias = c.rules.files.alias = false;
+  CHECK(c.steps("cmd@home.test")[0] ==
+        "5.7.1 cmd@home.test: mail to command is restricted");
+  CHECK(c.steps("file@home.test")[0] ==
+        "5.7.1 file@home.test: mail to file is restricted");
+  c.rules.commands.alias = true;
+  c.rules.default_user.reset();
+  CHECK(c.plan("cmd@home.test").deferred());
+}
+
+TEST_CASE("a forwarding file stands for its user") {
+  Case c;
+  c.world.forwards = {{"alice", "# nobody\nx@far.test, bob\n\\alice\n"},
+                      {"bob", "|cat\n/mine\n"},
+                      {"carol", "\n"}};
+  CHECK(c.steps("alice@home.test") ==
+        Texts{"forward x@far.test", "forward bob@home.test",
+              "store alice@home.test for alice"});
+  CHECK(c.steps("bob@home.test") == Texts{"command cat as bob by forward",
+                                          "file /mine as bob by forward"});
+  CHECK(c.steps("carol@home.test") ==
+        Texts{"store carol@home.test for carol"});
+  c.rules.commands.forward = c.rules.files.forward = false;
+  CHECK(c.steps("bob@home.test") ==
+        Texts{"5.7.1 bob@home.test: mail to command is restricted",
+              "5.7.1 bob@home.test: mail to file is restricted"});
+  c.rules.forwarding = false;
+  CHECK(c.steps("bob@home.test") == Texts{"store bob@home.test for bob"});
+}
+
+TEST_CASE("who stands in the own forwarding file gets the mail") {
+  Case c;
+  c.world.forwards = {{"alice", "alice, x@far.test"}};
+  CHECK(c.steps("alice@home.test") ==
+        Texts{"store alice@home.test for alice", "forward x@far.test"});
+  c.world.aliases = {{"al", "alice"}, {"both", "al, alice"}};
+  CHECK(c.steps("both@home.test") ==
+        Texts{"store alice@home.test for alice", "forward x@far.test"});
+}
+
+TEST_CASE("an extension goes on, unless the file's name has it") {
+  Case c;
+  c.rules.recipient_delimiter = "+";
+  c.rules.propagate_extension.forward = true;
+  c.world.forwards = {{"alice", "x@far.test"}};
+  CHECK(c.steps("alice+e@home.test") == Texts{"forward x+e@far.test"});
+  c.world.extension_in_name = true;
+  CHECK(c.steps("alice+e@home.test") == Texts{"forward x@far.test"});
+}
+
+TEST_CASE("a list has members of its own, and its owner's rights") {
+  Case c;
+  c.world.aliases = {{"list", ":include:/l"}, {"bad", ":include:l"},
+                     {"none", ":include:/n"}, {"loop", ":include:/loop"}};
+  c.world.lists = {{"/l", "alice\n# bob\n\"|cat\"\n"},
+                   {"/loop", ":include:/loop\nbob\n"}};
+  CHECK(c.steps("list@home.test") ==
+        Texts{"forward alice@home.test",
+              "5.7.1 list@home.test: mail to command is restricted"});
+  REQUIRE(c.world.asked.size() == 1);
+  CHECK(c.world.asked[0].user.name == "nobody");
+  CHECK(c.world.asked[0].origin == "alias");
+  c.rules.commands.include = true;
+  CHECK(c.steps("list@home.test")[1] == "command cat as nobody by include");
+  c.world.list_owner = 7;
+  CHECK(c.steps("list@home.test")[1] == "command cat as lister by include");
+  c.world.list_owner = 8;
+  CHECK(c.steps("list@home.test") ==
+        Texts{"4.3.5 list@home.test: mail system configuration error"});
+  for (const char* name : {"bad@home.test", "none@home.test"}) {
+    const Plan plan = c.plan(name);
+    REQUIRE(plan.steps.size() == 1);
+    CHECK(plan.steps[0].trouble.status() == "5.3.5");
+    CHECK(plan.warnings.size() == 1);
+  }
+  c.world.list_owner = 0;
+  CHECK(c.steps("loop@home.test") == Texts{"forward bob@home.test"});
+}
+
+TEST_CASE("a user's list keeps the user's rights") {
+  Case c;
+  c.rules.commands.include = true;
+  c.world.forwards = {{"alice", ":include:/l"}};
+  c.world.lists = {{"/l", "|cat"}};
+  c.world.list_owner = 7;
+  CHECK(c.steps("alice@home.test") ==
+        Texts{"command cat as alice by include"});
+  CHECK(c.world.asked[0].origin == "forward");
+  CHECK(c.world.asked[0].user.name == "alice");
+}
+
+TEST_CASE("mailboxes are left to transports and commands where asked") {
+  Case c;
+  c.rules.mailbox_command = "deliver $EXTENSION";
+  CHECK(c.steps("alice@home.test") ==
+        Texts{"command deliver $EXTENSION as alice by mailbox_command"});
+  c.rules.mailbox_command_maps = "m";
+  c.world.tables = {{"m alice", "mine"}, {"t bob", "lmtp:host"},
+                    {"f ghost", "other"}};
+  CHECK(c.steps("alice@home.test") ==
+        Texts{"command mine as alice by mailbox_command_maps"});
+  c.rules.mailbox_transport_maps = "t";
+  CHECK(c.steps("bob@home.test") == Texts{"pass bob@home.test to lmtp:host"});
+  CHECK(c.steps("alice@home.test").size() == 1);
+  c.rules.mailbox_transport = "dovecot";
+  CHECK(c.steps("alice@home.test") ==
+        Texts{"pass alice@home.test to dovecot"});
+  // Whoever it is: the transport knows.
+  CHECK(c.steps("ghost@home.test") ==
+        Texts{"pass ghost@home.test to dovecot"});
+  c.rules.mailbox_transport.clear();
+  c.rules.fallback_transport = "elsewhere";
+  CHECK(c.steps("spirit@home.test") ==
+        Texts{"pass spirit@home.test to elsewhere"});
+  c.rules.fallback_transport_maps = "f";
+  CHECK(c.steps("ghost@home.test") == Texts{"pass ghost@home.test to other"});
+}
+
+TEST_CASE("root's commands are the default user's") {
+  Case c;
+  c.world.aliases = {{"r", "|cat"}};
+  c.world.owners["r"] = os::User{"root", 0, 0, "", "/root", ""};
+  CHECK(c.steps("r@home.test") == Texts{"command cat as nobody by alias"});
 }
 
 TEST_CASE("luser_relay takes what nobody has") {
@@ -251,11 +430,11 @@ TEST_CASE("luser_relay takes what nobody has") {
         Texts{"5.1.1 nobody@home.test: unknown user: \"nobody\""});
 }
 
-TEST_CASE("unknown users wait for a fallback that is not available") {
+TEST_CASE("values in luser_relay are not expanded again") {
   Case c;
-  c.rules.unavailable = "fallback_transport";
-  CHECK(c.steps("ghost@home.test") ==
-        Texts{"4.3.5 ghost@home.test: fallback_transport is not available"});
+  c.rules.luser_relay = "x+$local@far.test";
+  CHECK(c.steps("a${home}b@home.test") ==
+        Texts{"forward x+a${home}b@far.test"});
 }
 
 TEST_CASE("required names without an alias swallow their mail") {
@@ -292,17 +471,12 @@ TEST_CASE("the lines that deliveries put before a message") {
 }
 
 TEST_CASE("mailboxes lie where the configuration says") {
-  Settings settings;
-  settings.spool = "/var/mail";
   const os::User bob{"bob", 1, 1, "", "/home/bob", ""};
-  CHECK(mailbox_path(settings, bob) == "/var/mail/bob");
-  settings.spool = "/var/mail/";
-  CHECK(mailbox_path(settings, bob) == "/var/mail/bob/");
-  settings.home_mailbox = "Maildir/";
-  CHECK(mailbox_path(settings, bob) == "/home/bob/Maildir/");
-  settings.home_mailbox = "Mailbox";
-  CHECK(mailbox_path(settings, bob) == "/home/bob/Mailbox");
-  CHECK_FALSE(mailbox_path(settings, os::User{"x", 1, 1, "", "", ""}));
+  CHECK(mailbox_path("", "/var/mail", bob) == "/var/mail/bob");
+  CHECK(mailbox_path("", "/var/mail/", bob) == "/var/mail/bob/");
+  CHECK(mailbox_path("Maildir/", "/x", bob) == "/home/bob/Maildir/");
+  CHECK(mailbox_path("Mailbox", "/x", bob) == "/home/bob/Mailbox");
+  CHECK_FALSE(mailbox_path("Mailbox", "/x", {"x", 1, 1, "", "", ""}));
   CHECK(store_directory("/var/mail/bob") == "/var/mail");
   CHECK(store_directory("/home/bob/Maildir/") == "/home/bob/Maildir");
 }

@@ -13,6 +13,7 @@
 #include "common/ipc/messages/deliver.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/os/files.h"
+#include "common/service/permit.h"
 #include "tests/support/daemon_process.h"
 
 namespace postern::local {
@@ -41,16 +42,17 @@ class Suite {
   test::DaemonProcess daemon_;
 
  public:
-  explicit Suite(const std::string& program,
-                 const test::DaemonProcess::Settings& settings)
-      : daemon_("POSTERN_LOCAL", Role::local, program),
+  explicit Suite(const std::string& service,
+                 const test::DaemonProcess::Settings& settings,
+                 std::vector<std::string> arguments = {})
+      : daemon_("POSTERN_LOCAL", Role::local, service),
         directory(daemon_.directory()) {
     // Recipients of the tests share one user id, not root's where possible.
     ::chmod(directory.c_str(), 0755);
     fs::create_directory(directory + "/mail");
     if (::geteuid() == 0)
       REQUIRE(::chown((directory + "/mail").c_str(), user, user) == 0);
-    start(settings);
+    start(settings, std::move(arguments));
     nursery_.start(serve_control());
     qmgr_ = daemon_.link(Role::qmgr);
   }
@@ -86,9 +88,11 @@ class Suite {
   std::vector<std::string> users;
   std::vector<Queued> queued;
   std::vector<ipc::WorkerRequest> worker_requests;
+  std::string program;  // of a row of pipe
 
  private:
-  void start(const test::DaemonProcess::Settings& more) {
+  void start(const test::DaemonProcess::Settings& more,
+             std::vector<std::string> arguments) {
     test::DaemonProcess::Settings settings = {
         {"myhostname", "home.test"},
         {"mydestination", "home.test"},
@@ -97,7 +101,7 @@ class Suite {
         {"alias_maps", "hash:/aliases"},
         {"mail_spool_directory", directory + "/mail"}};
     settings.insert(settings.end(), more.begin(), more.end());
-    daemon_.start(std::move(settings));
+    daemon_.start(std::move(settings), std::move(arguments));
   }
 
   Task<> serve_control() {
@@ -126,11 +130,29 @@ class Suite {
   }
   void make_worker(std::uint32_t question, ipc::WorkerRequest request) {
     auto [near, far] = test::socket_pair();
-    workers_.started.push_back(test::start_program("POSTERN_WORKER",
-                             {"worker", "-d", request.directory, "-g"},
+    const bool runs = request.purpose == "command";
+    Permit permit;
+    permit.allow_degraded = true;
+    permit.user = request.user;
+    permit.home = directory + "/mail/home";
+    permit.path = request.path;
+    permit.list = request.list;
+    permit.forward_path = "$home/.forward";
+    permit.forward_filter =
+        "/.-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    permit.environment_filter = "abc/.@";
+    permit.command = request.command;
+    permit.directory = "/";
+    if (request.origin == "forward" || request.origin == "include")
+      permit.origin = request.origin;
+    if (request.command.empty()) permit.program = program;
+    std::vector<std::string> words = permit.arguments();
+    words.insert(words.begin(), runs ? "runner" : "worker");
+    workers_.started.push_back(test::start_program(
+        runs ? "POSTERN_RUNNER" : "POSTERN_WORKER", words,
                              far.get(), user));
     ipc::LinkAnswer answer;
-    answer.peer_role = "worker";
+    answer.peer_role = runs ? "runner" : "worker";
     answer.socket = std::move(near);
     daemon_.control().reply(question, answer);
     worker_requests.push_back(std::move(request));
@@ -223,7 +245,8 @@ TEST_CASE("mail for a user is in the mailbox when qmgr hears so") {
         ipc::Outcome::sent);
   REQUIRE(suite.worker_requests.size() == 1);
   CHECK(suite.worker_requests[0].user == "bob");
-  CHECK(suite.worker_requests[0].directory == suite.directory + "/mail");
+  CHECK(suite.worker_requests[0].purpose == "mailbox");
+  CHECK(suite.worker_requests[0].path == suite.directory + "/mail/bob");
   CHECK(suite.drain() == 0);
 }
 
@@ -314,7 +337,7 @@ TEST_CASE("virtual mail is stored with the ids of the tables") {
     CHECK(suite.worker_requests[0].uid == 5000);
     CHECK(suite.worker_requests[0].gid == 5001);
     CHECK(suite.worker_requests[0].user.empty());
-    CHECK(suite.worker_requests[0].directory == base + "/a");
+    CHECK(suite.worker_requests[0].path == base + "/a/");
     const auto lost = suite.deliver("lost@box.test", "\n");
     CHECK(lost.results.at(0).outcome == ipc::Outcome::bounced);
     for (const auto& entry : fs::directory_iterator(base + "/a/new"))
@@ -325,11 +348,117 @@ TEST_CASE("virtual mail is stored with the ids of the tables") {
   fs::remove_all(base);
 }
 
-TEST_CASE("rows of programs that do not deliver here wait") {
-  Suite suite("pipe", {});
-  const auto report = suite.deliver("x@home.test", "\n");
-  CHECK(report.results.at(0).status == "4.3.0");
-  CHECK(report.results[0].text == "mail transport unavailable");
+TEST_CASE("a forwarding file is read and carried out as its user") {
+  Suite suite("local", {});
+  suite.users = {"bob"};
+  const std::string home = suite.directory + "/mail/home";
+  fs::create_directory(home);
+  const std::string out = suite.directory + "/mail/out";
+  REQUIRE(os::replace_file(home + "/.forward",
+                           "\"|cat > " + out + "; echo done\"\n" + home +
+                               "/../box\n")
+              .ok());
+  if (::geteuid() == 0)
+    for (const std::string& each : {home, home + "/.forward"})
+      REQUIRE(::chown(each.c_str(), Suite::user, Suite::user) == 0);
+  const auto report = suite.deliver("bob@home.test", "Subject: x\n\nFrom y\n");
+  INFO(suite.log());
+  CHECK(report.results.at(0).outcome == ipc::Outcome::sent);
+  const std::string text = suite.file("/mail/out");
+  CHECK(text.starts_with("From s@far.test  "));
+  CHECK(text.ends_with(
+      "\nReturn-Path: <s@far.test>\nX-Original-To: bob@home.test\n"
+      "Delivered-To: bob@home.test\nSubject: x\n\nFrom y\n"));
+  CHECK(has(suite.log(), "status=sent (delivered to command: cat > " + out +
+                             "; echo done)"));
+  CHECK(has(suite.log(),
+            "status=sent (delivered to file: " + home + "/../box)"));
+  CHECK(has(suite.file("/mail/box"), "\n>From y\n\n"));
+}
+
+TEST_CASE("a runner does not run what the user's file does not name") {
+  Suite suite("local", {});
+  suite.users = {"bob"};
+  const std::string home = suite.directory + "/mail/home";
+  fs::create_directory(home);
+  const std::string file = home + "/.forward";
+  REQUIRE(os::replace_file(file, "\"|rm " + file + "\"\n\"|echo 2\"\n").ok());
+  if (::geteuid() == 0)
+    for (const std::string& each : {home, file})
+      REQUIRE(::chown(each.c_str(), Suite::user, Suite::user) == 0);
+  // The first command takes the file away before the second is asked for.
+  const auto report = suite.deliver("bob@home.test", "x\n");
+  INFO(suite.log());
+  CHECK(report.results.at(0).outcome == ipc::Outcome::deferred);
+  CHECK(has(suite.log(),
+            "dsn=4.3.0, status=deferred (no forwarding file of user bob names "
+            "echo 2)"));
+}
+
+TEST_CASE("a command's environment is what local(8) says") {
+  Suite suite("local", {{"mailbox_command", "env; exit 1"},
+                        {"recipient_delimiter", "+"}});
+  suite.users = {"bob"};
+  const auto report = suite.deliver("bob+abc@home.test", "x\n", "a@old.test");
+  const std::string text = report.results.at(0).text;
+  CHECK(report.results[0].outcome == ipc::Outcome::bounced);
+  CHECK(report.results[0].status == "5.3.0");
+  for (const char* entry :
+       {"USER=b_b ", "LOGNAME=b_b ", "EXTENSION=abc ", "LOCAL=b_b_abc ",
+        "RECIPIENT=b_b_abc@____.____ ", "ORIGINAL_RECIPIENT=a@___.____ ",
+        "DOMAIN=____.____ ", "SENDER=_@_a_.____ "}) {
+    CAPTURE(text, entry);
+    CHECK(has(text, entry));
+  }
+  CHECK_FALSE(has(text, "CLIENT_"));
+}
+
+TEST_CASE("mail goes to the program of a pipe row") {
+  Suite suite("pipe",
+              {{"pipe_destination_recipient_limit", "1"},
+               {"recipient_delimiter", "+"}},
+              {"flags=DORFu.", "user=nobody", "argv=/bin/sh", "-c",
+               "cat; echo $$0 $$1; exit $$1", "${user}", "${extension}"});
+  suite.program = "/bin/sh";
+  const auto good = suite.deliver("Xy+0@home.test", "A: b\n\n.x\n", "o@p.test");
+  INFO(suite.log());
+  CHECK(good.results.at(0).outcome == ipc::Outcome::sent);
+  CHECK(good.results[0].success_action == "relayed");
+  CHECK(has(suite.log(), "status=sent (delivered via local service (From "
+                         "s@far.test  "));
+  const auto bad = suite.deliver("Xy+77@home.test", "A: b\n\n.x\n", "o@p.test");
+  CHECK(bad.results.at(0).status == "5.7.0");
+  CHECK(has(bad.results[0].text, "permission denied. Command output: From "));
+  CHECK(bad.results[0].text.ends_with(
+      " Return-Path: <s@far.test> X-Original-To: o@p.test "
+      "Delivered-To: Xy+77@home.test A: b  ..x xy 77 "));
+  const auto loop = suite.deliver("a@home.test", "Delivered-To: A@home.test\n\n");
+  CHECK(loop.results.at(0).status == "5.4.6");
+  CHECK(loop.results[0].text == "mail forwarding loop for a@home.test");
+}
+
+TEST_CASE("mail for a pipe row that cannot be waits") {
+  const std::vector<std::string> rows[] = {
+      {"user=nobody"},
+      {"user=nobody", "argv=/bin/cat", "${nothing}"},
+      {"flags=D", "user=nobody", "argv=/bin/cat"},
+  };
+  for (const std::vector<std::string>& row : rows) {
+    Suite suite("pipe", {}, row);
+    const auto report = suite.deliver("x@home.test", "\n");
+    CHECK(report.results.at(0).status == "4.3.5");
+    CHECK(report.results[0].text == "mail system configuration error");
+    CHECK(has(suite.log(), "mail for it is deferred"));
+  }
+}
+
+TEST_CASE("mailboxes go to another transport where asked") {
+  Suite suite("local", {{"mailbox_transport", "discard:gone"}});
+  const auto report = suite.deliver("bob@home.test", "\n");
+  CHECK(has(suite.log(), "QID: passing <bob@home.test> to transport=discard"));
+  // The suite of this test has no such row.
+  CHECK(report.results.at(0).status == "4.3.5");
+  CHECK(has(suite.log(), "there is no service discard in master.conf"));
 }
 
 }  // namespace

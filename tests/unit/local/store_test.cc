@@ -43,13 +43,27 @@ void put(const std::string& path, const std::string& text) {
   ::chmod(path.c_str(), 0600);
 }
 
+struct Request : ipc::StoreRequest {
+  std::string path;
+  std::string origin;
+  std::string list;
+};
+
+// As a worker with a permit for that path.
+ipc::StoreAnswer store(const Request& request) {
+  Permit permit;
+  permit.path = request.path;
+  permit.origin = request.origin;
+  permit.list = request.list;
+  return local::store(permit, request);
+}
+
 // A queue file: something before and after the content.
-ipc::StoreRequest request_for(const Scratch& scratch, const std::string& path,
+Request request_for(const Scratch& scratch, const std::string& path,
                               const std::string& content) {
   const std::string queue_file = scratch.path + "/queue-file";
   put(queue_file, "before" + content + "after");
-  ipc::StoreRequest request;
-  request.format = path.ends_with('/') ? "maildir" : "mbox";
+  Request request;
   request.path = path;
   request.separator = "From a@example.com  Sun Nov 22 18:00:00 2026";
   request.headers = "Return-Path: <a@example.com>\n";

@@ -248,31 +248,4 @@ TEST_CASE("Log files lie below the prefixes, by whole names") {
   }
 }
 
-TEST_CASE("A worker becomes only whom the request names truly") {
-  const auto request = [](std::int64_t uid, std::int64_t gid,
-                          const char* user) {
-    ipc::WorkerRequest made;
-    made.uid = uid;
-    made.gid = gid;
-    made.user = user;
-    made.directory = "/somewhere";
-    return made;
-  };
-  CHECK_FALSE(worker_identity(request(-1, 0, ""), "/var/mail"));
-  CHECK_FALSE(worker_identity(request(5000, -1, ""), "/var/mail"));
-  CHECK_FALSE(worker_identity(request(0xffffffff, 5, ""), "/var/mail"));
-  CHECK_FALSE(worker_identity(request(0, 0, ""), "/var/mail"));
-  CHECK_FALSE(worker_identity(request(0, 0, "daemon"), "/var/mail"));
-  CHECK_FALSE(worker_identity(request(5000, 1, "root"), "/var/mail"));
-  CHECK_FALSE(worker_identity(request(5000, 1, "no-such-user"), "/var/mail"));
-  const auto root = worker_identity(request(0, 0, "root"), "/var/mail");
-  REQUIRE(root);
-  CHECK(root->uid == 0);
-  const auto by_number = worker_identity(request(5000, 5001, ""), "/var/mail");
-  REQUIRE(by_number);
-  CHECK(by_number->uid == 5000);
-  CHECK(by_number->gid == 5001);
-  CHECK(by_number->groups == std::vector<gid_t>{5001});
-}
-
 }  // namespace postern::master

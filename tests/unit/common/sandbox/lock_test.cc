@@ -501,6 +501,18 @@ TEST_CASE("A worker of root's is no more than an owner of files") {
   CHECK(facts.seccomp == 2);
 }
 
+TEST_CASE("A runner looks after its program and does nothing else") {
+  each_way(Role::runner, [](Complaints& c) {
+    c.must("wait", ::waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD);
+    c.must("signal", ::kill(::getpid(), 0) == 0);
+    c.must_not("read", opens("forward", O_RDONLY));
+    c.must_not("write", write_file("mail/x", "x"));
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    c.must_not("start another", child > 0);
+  });
+}
+
 TEST_CASE("Databases work where they are granted") {
   for (const Role role : {Role::authd, Role::lookup})
     each_way(role, [](Complaints& c) {
