@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "common/mail/received.h"
-#include "smtpd/replies.h"
+#include "common/access/replies.h"
 #include "smtpd/session.h"
 
 namespace postern::smtpd {

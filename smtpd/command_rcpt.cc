@@ -5,7 +5,7 @@
 #include "common/base/text.h"
 #include "common/mail/address.h"
 #include "common/mail/path.h"
-#include "smtpd/replies.h"
+#include "common/access/replies.h"
 #include "smtpd/session.h"
 
 namespace postern::smtpd {

@@ -34,6 +34,11 @@ class Server final : public Surroundings {
                                         std::string recipient) override;
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
+  Task<ipc::DnsAnswer> dns(std::string name, std::string type) override;
+  Task<ipc::MailHostsAnswer> host(std::string name) override;
+  Task<Result<ipc::VerifyAnswer>> verify(ipc::VerifyFind question) override;
+  Task<Result<std::string>> policy(const PolicyService* service,
+                                   std::string request) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "smtpd/replies.h"
+#include "common/access/replies.h"
 
 namespace postern::smtpd {
 namespace {

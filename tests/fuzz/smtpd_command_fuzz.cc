@@ -6,8 +6,8 @@
 #include "common/base/panic.h"
 #include "smtpd/command_line.h"
 #include "smtpd/commands.h"
-#include "smtpd/replies.h"
-#include "smtpd/restrictions.h"
+#include "common/access/replies.h"
+#include "common/access/restrictions.h"
 
 using namespace postern;
 using namespace postern::smtpd;

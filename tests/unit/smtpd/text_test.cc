@@ -3,10 +3,10 @@
 
 #include "smtpd/command_line.h"
 #include "smtpd/commands.h"
-#include "smtpd/facts.h"
-#include "smtpd/judgements.h"
-#include "smtpd/replies.h"
-#include "smtpd/restrictions.h"
+#include "common/access/facts.h"
+#include "common/access/judgements.h"
+#include "common/access/replies.h"
+#include "common/access/restrictions.h"
 #include "smtpd/settings.h"
 
 using namespace postern;

@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "smtpd/client.h"
+#include "common/access/client.h"
 
-namespace postern::smtpd {
+namespace postern::access {
 
 // Classes of trouble that notify_classes names, as bits.
 enum class Fault : unsigned {
@@ -37,6 +37,11 @@ struct Facts {
   std::string where = "CONNECT";
   std::string queue_id;  // "" before the first accepted recipient
   bool improper_pipelining = false;
+  // The size that MAIL declared; at the end of the message its real one.
+  std::int64_t size = 0;
+  std::string etrn_domain;  // of ETRN, while it is judged
+  // One transaction, for policy services: unlike any other's.
+  std::string instance;
   unsigned faults = 0;  // of the session so far
 
   // For log lines.
@@ -46,8 +51,12 @@ struct Facts {
   void note(Fault fault) { faults |= static_cast<unsigned>(fault); }
 };
 
+// What $name stands for in replies (smtpd_reject_footer, default_rbl_reply);
+// "" when it is none of them.
+std::string value_of(const Facts& facts, std::string_view name);
+
 // "QID: reject: RCPT from name[addr]: TEXT; from=<> to=<> proto= helo=<>".
 std::string event_line(const Facts& facts, std::string_view what,
                        std::string_view text);
 
-}  // namespace postern::smtpd
+}  // namespace postern::access

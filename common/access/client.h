@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-namespace postern::smtpd {
+namespace postern::access {
 
 struct Client {
   std::string name = "unknown";          // verified, or "unknown"
@@ -32,4 +32,4 @@ struct Forwarded {
   std::string name, address, port, protocol, helo, ident, domain;
 };
 
-}  // namespace postern::smtpd
+}  // namespace postern::access

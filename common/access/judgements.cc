@@ -1,10 +1,10 @@
-#include "smtpd/judgements.h"
+#include "common/access/judgements.h"
 
 #include <fmt/format.h>
 
 #include "common/mail/address.h"
 
-namespace postern::smtpd {
+namespace postern::access {
 namespace {
 
 std::string_view without_dot(std::string_view name) {
@@ -57,4 +57,4 @@ Judged judge_fqdn_address(std::string_view address, std::string_view kind,
                   kind));
 }
 
-}  // namespace postern::smtpd
+}  // namespace postern::access

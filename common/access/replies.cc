@@ -1,11 +1,12 @@
-#include "smtpd/replies.h"
+#include "common/access/replies.h"
 
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/config/expand.h"
 #include "common/mail/status.h"
 
-namespace postern::smtpd {
+namespace postern::access {
 namespace {
 
 constexpr auto npos = std::string_view::npos;
@@ -15,6 +16,20 @@ std::string censored(std::string text, std::string_view filter) {
     if (filter.find(c) == npos) c = '_';
   return text;
 }
+
+// Values as they are: their dollar signs are doubled, so that they survive.
+class OneLevel final : public config::Names {
+ public:
+  OneLevel(const NameValue& value, std::string_view filter)
+      : value_(value), filter_(filter) {}
+  std::optional<std::string> find(std::string_view name) const override {
+    return replace_all(censored(value_(name), filter_), "$", "$$");
+  }
+
+ private:
+  const NameValue& value_;
+  std::string_view filter_;
+};
 
 // "550 5.1.1 " of a reply: code, status if any, with their blanks.
 std::string_view head_of(std::string_view reply) {
@@ -41,41 +56,20 @@ int code_for(const ipc::TroubleWire& trouble) {
 
 }  // namespace
 
-std::string expand_names(std::string_view text, const NameValue& value,
-                         std::string_view filter) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    if (text[at] != '$' || at + 1 == text.size()) {
-      out += text[at++];
-      continue;
-    }
-    const char open = text[++at];
-    if (open == '$') {
-      out += '$';
-      ++at;
-      continue;
-    }
-    const char close = open == '{' ? '}' : open == '(' ? ')' : '\0';
-    std::size_t end = close == '\0' ? at : text.find(close, at);
-    if (close == '\0') {
-      while (end < text.size() && (is_alnum(text[end]) || text[end] == '_'))
-        ++end;
-    } else {
-      ++at;
-    }
-    if (end == npos) end = text.size();
-    out += censored(value(text.substr(at, end - at)), filter);
-    at = close == '\0' ? end : std::min(text.size(), end + 1);
-  }
-  return out;
+Result<std::string> expand_names(std::string_view text, const NameValue& value,
+                                 std::string_view filter) {
+  return config::expand(text, OneLevel(value, filter));
 }
 
-std::string with_footer(const std::string& reply, std::string_view footer,
-                        const NameValue& value, std::string_view filter) {
+Result<std::string> with_footer(const std::string& reply,
+                                std::string_view footer,
+                                const NameValue& value,
+                                std::string_view filter) {
   const bool glued = footer.starts_with("\\c");
   if (glued) footer.remove_prefix(2);
-  const std::string text =
-      replace_all(expand_names(footer, value, filter), "\\n", "\n");
+  Result<std::string> expanded = expand_names(footer, value, filter);
+  if (!expanded) return expanded.trouble();
+  const std::string text = replace_all(std::move(*expanded), "\\n", "\n");
   const std::size_t last = reply.rfind('\n');
   const std::string head(
       head_of(std::string_view(reply).substr(last == npos ? 0 : last + 1)));
@@ -149,4 +143,4 @@ std::string filter_characters(std::string_view text) {
   return out;
 }
 
-}  // namespace postern::smtpd
+}  // namespace postern::access

@@ -5,9 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/result.h"
 #include "common/ipc/messages/content.h"
 
-namespace postern::smtpd {
+namespace postern::access {
 
 // The value of a $name in smtpd_reject_footer; "" when there is none.
 using NameValue = std::function<std::string(std::string_view name)>;
@@ -16,12 +17,16 @@ using NameValue = std::function<std::string(std::string_view name)>;
 // "\c" at its start continues the last line, "\n" in it begins lines of their
 // own, which get the reply's code and status. Values are censored by
 // `filter` (smtpd_expansion_filter): other characters become "_".
-std::string with_footer(const std::string& reply, std::string_view footer,
-                        const NameValue& value, std::string_view filter);
+// Trouble: the footer's $names cannot be expanded.
+Result<std::string> with_footer(const std::string& reply,
+                                std::string_view footer,
+                                const NameValue& value,
+                                std::string_view filter);
 
-// $name, ${name} and $(name) replaced; $$ is a dollar sign.
-std::string expand_names(std::string_view text, const NameValue& value,
-                         std::string_view filter);
+// $name, ${name?text:text} and all other forms of common/config/expand.h,
+// replaced once: what a value says is not expanded again.
+Result<std::string> expand_names(std::string_view text, const NameValue& value,
+                                 std::string_view filter);
 
 // As sent: "250-a\r\n250 b\r\n" from "250-a\n250 b".
 std::string wire_form(std::string_view reply);
@@ -39,4 +44,4 @@ std::string begin_reply(const ipc::TroubleWire& trouble);
 // (backslash escapes as in C).
 std::string filter_characters(std::string_view text);
 
-}  // namespace postern::smtpd
+}  // namespace postern::access

@@ -8,9 +8,9 @@
 #include "common/ipc/messages/content.h"
 #include "common/mail/status.h"
 #include "common/tables/address_find.h"
-#include "smtpd/access.h"
+#include "common/access/access.h"
 
-namespace postern::smtpd {
+namespace postern::access {
 namespace {
 
 // "192.0.2.1", "192.0.2", "192.0", "192"; IPv6 at colons.
@@ -41,12 +41,18 @@ ipc::TableFind question_of(const std::string& maps,
   return question;
 }
 
-ipc::TableFind domain_question(const std::string& maps,
-                               const std::string& domain, bool parents) {
+}  // namespace
+
+ipc::TableFind Access::domain_question(const std::string& maps,
+                                       const std::string& domain,
+                                       bool parents) {
   return question_of(maps, tables::domain_keys(domain, parents));
 }
 
-}  // namespace
+ipc::TableFind Access::address_question(const std::string& maps,
+                                        const std::string& address) {
+  return {maps, address_prefixes(address), 1};
+}
 
 std::string Access::address_for(const Restriction& restriction,
                                 const Subject& subject) const {
@@ -84,7 +90,7 @@ std::vector<ipc::TableFind> Access::questions(
           maps, reverse ? facts_.client.reverse_name : facts_.client.name,
           parents));
       if (!reverse)
-        out.push_back({maps, address_prefixes(facts_.client.address), 1});
+        out.push_back(address_question(maps, facts_.client.address));
       break;
     }
     case Check::check_helo_access:
@@ -124,6 +130,24 @@ Access::Subject Access::judged_subject(Check check) const {
   }
 }
 
+Access::Subject Access::subject_of(Party party) const {
+  switch (party) {
+    case Party::client:
+      return judged_subject(Check::check_client_access);
+    case Party::reverse_client:
+      return judged_subject(Check::check_reverse_client_hostname_access);
+    case Party::helo:
+      return judged_subject(Check::check_helo_access);
+    case Party::sender:
+      return judged_subject(Check::check_sender_access);
+    case Party::recipient:
+      return judged_subject(Check::check_recipient_access);
+    case Party::none:
+      break;
+  }
+  panic("a restriction that judges nobody");
+}
+
 Access::Subject Access::named_subject(std::string name, const char* kind) {
   return {std::move(name), kind, Check::check_recipient_access};
 }
@@ -136,7 +160,7 @@ Task<Access::Outcome> Access::table(const Restriction* restriction,
   if (!address.empty()) {
     std::string sender = facts_.sender.value_or("");
     Result<route::Resolved> resolved =
-        co_await surroundings_.resolve(std::move(sender), address);
+        co_await questions_.resolve(std::move(sender), address);
     if (!resolved) {
       log_.warning(std::string_view(resolved.trouble().text));
       co_return refuse(Fault::data, 451, "4.3.0",
@@ -151,19 +175,31 @@ Task<Access::Outcome> Access::table(const Restriction* restriction,
   Subject judged = own ? subject : judged_subject(restriction->check);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     Result<ipc::TableAnswer> answer =
-        co_await surroundings_.find(std::move(asked[i]));
-    if (!answer || answer->trouble.present) {
-      log_.warning("{}: table lookup problem: {}", restriction->argument,
-                   answer ? answer->trouble.text : answer.trouble().text);
-      co_return refuse(Fault::data, 451, "4.3.5",
-                       fmt::format("<{}>: {} rejected: Server configuration "
-                                   "error", judged.name, judged.kind));
-    }
+        co_await questions_.find(std::move(asked[i]));
+    if (!answer || answer->trouble.present)
+      co_return table_failed(
+          restriction->argument,
+          answer ? answer->trouble.text : answer.trouble().text, judged);
     if (!answer->found) continue;
-    co_return co_await act(std::move(answer->value), restriction->argument,
-                           std::move(judged), depth);
+    const std::string target = judged.name;
+    const Outcome outcome =
+        co_await act(std::move(answer->value), restriction->argument,
+                     std::move(judged), depth);
+    if (restriction->check != Check::check_reverse_client_hostname_access)
+      co_return outcome;
+    co_return forbid_permit(restriction->name, target, outcome);
   }
   co_return Outcome::go_on;
+}
+
+// A table that cannot answer has not said no.
+Access::Outcome Access::table_failed(const std::string& table,
+                                     const std::string& why,
+                                     const Subject& judged) {
+  log_.warning("{}: table lookup problem: {}", table, why);
+  return refuse(Fault::data, 451, "4.3.5",
+                fmt::format("<{}>: {} rejected: Server configuration error",
+                            judged.name, judged.kind));
 }
 
 Task<Access::Outcome> Access::act(std::string value, std::string table,
@@ -215,6 +251,14 @@ void Access::tell(const char* what, const std::string& text,
                              text))));
 }
 
+Access::Outcome Access::permit_by(const std::string& verb,
+                                  const Subject& subject,
+                                  const std::string& table) {
+  permit_action_ = fmt::format("action={} for {}={} from {}", verb,
+                               subject.kind, subject.name, table);
+  return Outcome::permit;
+}
+
 // The verbs of access(5) that need nobody; nullopt: none of them.
 std::optional<Access::Outcome> Access::act_at_once(const std::string& verb,
                                                    const std::string& text,
@@ -223,7 +267,7 @@ std::optional<Access::Outcome> Access::act_at_once(const std::string& verb,
   const auto or_text = [&](const char* otherwise) {
     return text.empty() ? std::string(otherwise) : text;
   };
-  if (verb == "OK" || verb == "RELAY") return Outcome::permit;
+  if (verb == "OK" || verb == "RELAY") return permit_by(verb, subject, table);
   if (verb == "DUNNO" || verb.empty()) return Outcome::go_on;
   if (verb == "REJECT")
     return refuse_by_table(settings_->map_reject_code, "5.7.1", text, subject);
@@ -260,7 +304,7 @@ std::optional<Access::Outcome> Access::act_on_message(
                       verb.find_first_not_of("0123456789") == std::string::npos;
   if (number && (verb.size() != 3 || text.empty() ||
                  (verb[0] != '4' && verb[0] != '5')))
-    return Outcome::permit;
+    return permit_by("OK", subject, table);
   if (number) {
     const int code = (verb[0] - '0') * 100 + (verb[1] - '0') * 10 + verb[2] - '0';
     return refuse_by_table(code, verb[0] == '4' ? "4.7.1" : "5.7.1", text,
@@ -310,4 +354,4 @@ std::optional<Access::Outcome> Access::act_on_message(
   return std::nullopt;
 }
 
-}  // namespace postern::smtpd
+}  // namespace postern::access

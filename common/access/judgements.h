@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "smtpd/facts.h"
+#include "common/access/facts.h"
 
-namespace postern::smtpd {
+namespace postern::access {
 
 // A judgement: nothing, permission, or a refusal with its reply.
 struct Judged {
@@ -35,4 +35,4 @@ Judged judge_helo_fqdn(std::string_view helo, int code, int literal_code);
 Judged judge_fqdn_address(std::string_view address, std::string_view kind,
                           int code);
 
-}  // namespace postern::smtpd
+}  // namespace postern::access

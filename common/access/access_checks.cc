@@ -7,9 +7,9 @@
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/mail/address.h"
-#include "smtpd/access.h"
+#include "common/access/access.h"
 
-namespace postern::smtpd {
+namespace postern::access {
 namespace {
 
 Judged plain(int code, const char* status, const std::string& name,
@@ -88,7 +88,7 @@ Task<bool> Access::matches(tables::MatchList* list, std::string name,
     question.maps = (*next)->table;
     question.keys.push_back((*next)->key);
     Result<ipc::TableAnswer> answer =
-        co_await surroundings_.find(std::move(question));
+        co_await questions_.find(std::move(question));
     if (!answer || answer->trouble.present) {
       log_.warning("{}: {}", list->options().title,
                    answer ? answer->trouble.text : answer.trouble().text);
@@ -122,7 +122,7 @@ Task<bool> Access::local_rewriting() {
 // its like are refused here whatever the last domain is.
 Task<Access::Outcome> Access::destination(Check check, std::string name) {
   if (!facts_.recipient) co_return Outcome::go_on;
-  Result<route::Resolved> found = co_await surroundings_.resolve(
+  Result<route::Resolved> found = co_await questions_.resolve(
       facts_.sender.value_or(""), *facts_.recipient);
   if (!found) {
     log_.warning(std::string_view(found.trouble().text));
@@ -165,7 +165,7 @@ Task<Access::Outcome> Access::listed(std::string address, bool as_sender) {
   if (address.empty()) co_return Outcome::go_on;
   const std::string from = as_sender ? "" : facts_.sender.value_or("");
   Result<route::Resolved> resolved =
-      co_await surroundings_.resolve(from, address);
+      co_await questions_.resolve(from, address);
   if (!resolved) {
     log_.warning(std::string_view(resolved.trouble().text));
     co_return refuse(Fault::data, 451, "4.3.0",
@@ -174,7 +174,7 @@ Task<Access::Outcome> Access::listed(std::string address, bool as_sender) {
   if (is_mailer_daemon(*resolved)) co_return Outcome::go_on;
   route::Resolved where = *resolved;
   Result<route::Router::Known> known =
-      co_await surroundings_.known(address, std::move(where));
+      co_await questions_.known(address, std::move(where));
   if (!known) {
     log_.warning(std::string_view(known.trouble().text));
     co_return refuse(Fault::data, 451, "4.3.0",
@@ -190,4 +190,4 @@ Task<Access::Outcome> Access::listed(std::string address, bool as_sender) {
                   known->text));
 }
 
-}  // namespace postern::smtpd
+}  // namespace postern::access

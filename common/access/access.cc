@@ -1,13 +1,12 @@
-// The stages and the walk through a list. The checks that ask others are in
-// access_checks.cc, tables in access_tables.cc.
-#include "smtpd/access.h"
+// The stages and the walk through a list.
+#include "common/access/access.h"
 
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "smtpd/replies.h"
+#include "common/access/replies.h"
 
-namespace postern::smtpd {
+namespace postern::access {
 namespace {
 
 // Restriction classes and table results nest; one that names itself must end.
@@ -20,10 +19,17 @@ void Access::reset_transaction() {
   effects_ = {};
 }
 
+std::string Access::value_of(std::string_view name) const {
+  return name == "server_name" ? settings_->myhostname
+                               : access::value_of(facts_, name);
+}
+
 void Access::start() {
   warn_only_ = false;
   if_permit_.reset();
   if_reject_.reset();
+  permit_told_ = false;
+  permit_action_.clear();
   reply_.clear();
 }
 
@@ -36,7 +42,8 @@ Task<Refusal> Access::client() {
   start();
   const RestrictionList* list = &settings_->restrictions.client;
   Subject subject = judged_subject(Check::check_client_access);
-  const Outcome outcome = co_await walk(list, subject, false, 0);
+  const Outcome outcome =
+      co_await walk_stage(list, "smtpd_client_restrictions", subject);
   kept_if_permit_[0] = if_permit_;
   co_return result(outcome);
 }
@@ -46,7 +53,8 @@ Task<Refusal> Access::helo() {
   const RestrictionList* list = &settings_->restrictions.helo;
   if (!facts_.helo) co_return std::nullopt;
   Subject subject = judged_subject(Check::check_helo_access);
-  const Outcome outcome = co_await walk(list, subject, false, 0);
+  const Outcome outcome =
+      co_await walk_stage(list, "smtpd_helo_restrictions", subject);
   kept_if_permit_[1] = if_permit_;
   co_return result(outcome);
 }
@@ -56,7 +64,8 @@ Task<Refusal> Access::sender() {
   unlisted_sender_judged_ = false;
   const RestrictionList* list = &settings_->restrictions.sender;
   Subject subject = judged_subject(Check::check_sender_access);
-  Outcome outcome = co_await walk(list, subject, false, 0);
+  Outcome outcome =
+      co_await walk_stage(list, "smtpd_sender_restrictions", subject);
   if (outcome != Outcome::refuse && settings_->reject_unlisted_sender &&
       !unlisted_sender_judged_) {
     outcome = co_await listed(*facts_.sender, true);
@@ -87,9 +96,13 @@ Task<Refusal> Access::recipient() {
   const RestrictionList* first = relay_first ? &set.relay : &set.recipient;
   const RestrictionList* second = relay_first ? &set.recipient : &set.relay;
   Subject subject = judged_subject(Check::check_recipient_access);
-  Outcome outcome = co_await walk(first, subject, false, 0);
+  const char* names[2] = {"smtpd_relay_restrictions",
+                          "smtpd_recipient_restrictions"};
+  const char* first_name = names[relay_first ? 0 : 1];
+  const char* second_name = names[relay_first ? 1 : 0];
+  Outcome outcome = co_await walk_stage(first, first_name, subject);
   if (outcome != Outcome::refuse) {
-    outcome = co_await walk(second, subject, false, 0);
+    outcome = co_await walk_stage(second, second_name, subject);
   }
   outcome = co_await finish_recipient(outcome);
   co_return result(outcome);
@@ -112,7 +125,8 @@ Task<Refusal> Access::data() {
   // What concerns all recipients alike is not said of one of them.
   std::optional<std::string> first = facts_.recipient;
   if (facts_.recipients > 1) facts_.recipient.reset();
-  Outcome outcome = co_await walk(list, subject, false, 0);
+  Outcome outcome =
+      co_await walk_stage(list, "smtpd_data_restrictions", subject);
   if (outcome != Outcome::refuse && if_permit_)
     outcome = refuse(if_permit_->fault, if_permit_->code, if_permit_->status,
                      if_permit_->text);
@@ -126,7 +140,8 @@ Task<Refusal> Access::end_of_data() {
   Subject subject = named_subject("END-OF-MESSAGE", "End-of-data");
   std::optional<std::string> first = facts_.recipient;
   if (facts_.recipients > 1) facts_.recipient.reset();
-  Outcome outcome = co_await walk(list, subject, false, 0);
+  Outcome outcome =
+      co_await walk_stage(list, "smtpd_end_of_data_restrictions", subject);
   if (outcome != Outcome::refuse && if_permit_)
     outcome = refuse(if_permit_->fault, if_permit_->code, if_permit_->status,
                      if_permit_->text);
@@ -145,7 +160,8 @@ Task<Refusal> Access::etrn(std::string domain) {
   const RestrictionList* list = &settings_->restrictions.etrn;
   Subject subject = named_subject(std::move(domain), "Etrn command");
   subject.table_check = Check::check_etrn_access;
-  Outcome outcome = co_await walk(list, subject, false, 0);
+  Outcome outcome =
+      co_await walk_stage(list, "smtpd_etrn_restrictions", subject);
   if (outcome != Outcome::refuse && if_permit_)
     outcome = refuse(if_permit_->fault, if_permit_->code, if_permit_->status,
                      if_permit_->text);
@@ -160,6 +176,13 @@ Refusal Access::size(std::int64_t declared) {
                        "Message size exceeds fixed limit"));
 }
 
+Task<Access::Outcome> Access::walk_stage(const RestrictionList* list,
+                                         const char* parameter,
+                                         Subject subject) {
+  if (trace_ != nullptr) trace_->stage(parameter);
+  co_return co_await walk(list, std::move(subject), false, 0);
+}
+
 Task<Access::Outcome> Access::walk(const RestrictionList* list,
                                    Subject subject, bool warn_only,
                                    int depth) {
@@ -170,11 +193,55 @@ Task<Access::Outcome> Access::walk(const RestrictionList* list,
   for (std::size_t i = 0; i < list->size(); ++i) {
     const Restriction* one = &(*list)[i];
     warn_only_ = warn_only || one->warn_only;
-    const Outcome outcome = co_await apply(one, subject, depth);
+    Outcome outcome = co_await apply_traced(one, subject, depth);
+    if (outcome == Outcome::permit) {
+      outcome = co_await log_permit(one, subject);
+    }
     if (outcome != Outcome::go_on) co_return outcome;
   }
   warn_only_ = false;
   co_return Outcome::go_on;
+}
+
+Task<Access::Outcome> Access::apply_traced(const Restriction* restriction,
+                                           Subject subject, int depth) {
+  if (trace_ == nullptr)
+    co_return co_await apply(restriction, std::move(subject), depth);
+  trace_->begins(*restriction, depth);
+  const Outcome outcome =
+      co_await apply(restriction, std::move(subject), depth);
+  trace_->ends(*restriction, depth,
+               outcome == Outcome::permit   ? "permit"
+               : outcome == Outcome::refuse ? "reject"
+                                            : "go on",
+               reply_);
+  co_return outcome;
+}
+
+// smtpd_log_access_permit_actions. A class says nothing: what it holds did.
+Task<Access::Outcome> Access::log_permit(const Restriction* restriction,
+                                         Subject subject) {
+  if (settings_->log_permits.empty() || permit_told_ ||
+      restriction->check == Check::restriction_class)
+    co_return Outcome::permit;
+  permit_told_ = true;
+  std::string words = std::exchange(permit_action_, "");
+  const bool by_client =
+      restriction->party == Party::client ||
+      (restriction->check >= Check::permit_inet_interfaces &&
+       restriction->check <= Check::permit_tls_all_clientcerts);
+  if (by_client) subject = judged_subject(Check::check_client_access);
+  std::string name = restriction->name;
+  if (words.empty())
+    words = fmt::format("action={} for {}={} ", name, subject.kind,
+                        subject.name);
+  else
+    name = words.substr(7, words.find(' ') - 7);
+  const bool wanted =
+      co_await matches(&settings_->log_permits, std::move(name), "");
+  if (wanted)
+    log_.info(std::string_view(event_line(facts_, "permit", words)));
+  co_return Outcome::permit;
 }
 
 // Only here is decided who answers for a restriction.
@@ -213,6 +280,43 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
       const RestrictionList* list = &found->second;
       const bool warn_only = warn_only_;
       co_return co_await walk(list, std::move(subject), warn_only, depth + 1);
+    }
+    case Check::reject_unknown_client_hostname:
+    case Check::reject_unknown_forward_client_hostname:
+    case Check::reject_unknown_reverse_client_hostname:
+      co_return unknown_client(check);
+    case Check::reject_unknown_helo_hostname:
+    case Check::reject_unknown_address:
+    case Check::reject_unknown_sender_domain:
+    case Check::reject_unknown_recipient_domain:
+    case Check::permit_mx_backup: {
+      co_return co_await ask_names(restriction, std::move(subject));
+    }
+    case Check::reject_unverified_sender:
+      if (!facts_.sender || facts_.sender->empty()) co_return Outcome::go_on;
+      co_return co_await unverified(*facts_.sender, true);
+    case Check::reject_unverified_recipient:
+      if (!facts_.recipient || facts_.recipient->empty())
+        co_return Outcome::go_on;
+      co_return co_await unverified(*facts_.recipient, false);
+    case Check::check_hosts_access: {
+      co_return co_await servers(restriction, depth);
+    }
+    case Check::permit_dnswl_client:
+    case Check::permit_rhswl_client:
+    case Check::reject_rbl_client:
+    case Check::reject_rhsbl_client:
+    case Check::reject_rhsbl_helo:
+    case Check::reject_rhsbl_recipient:
+    case Check::reject_rhsbl_reverse_client:
+    case Check::reject_rhsbl_sender: {
+      co_return co_await dns_list(restriction);
+    }
+    case Check::reject_maps_rbl: {
+      co_return co_await old_lists();
+    }
+    case Check::check_policy_service: {
+      co_return co_await policy(restriction, std::move(subject), depth);
     }
     case Check::check_client_access:
     case Check::check_reverse_client_hostname_access:
@@ -261,6 +365,15 @@ Access::Outcome Access::misconfigured() {
   return refuse(Fault::software, 451, "4.3.5", "Server configuration error");
 }
 
+Access::Outcome Access::refuse_later(bool now, Fault fault, int code,
+                                     std::string status, std::string text) {
+  if (now || warn_only_)
+    return refuse(fault, code, std::move(status), std::move(text));
+  if (!if_permit_)
+    if_permit_ = Deferral{fault, code, std::move(status), std::move(text)};
+  return Outcome::go_on;
+}
+
 // A reply of class 5 gives way to a deferral that an earlier trouble asked
 // for; with warn_if_reject nothing but a log line comes of it, unless the
 // trouble is our own.
@@ -283,4 +396,4 @@ Access::Outcome Access::refuse(Fault fault, int code, std::string status,
   return Outcome::refuse;
 }
 
-}  // namespace postern::smtpd
+}  // namespace postern::access
