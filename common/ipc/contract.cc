@@ -2,9 +2,11 @@
 
 #include <vector>
 
+#include "common/ipc/messages/auth.h"
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
+#include "common/ipc/messages/dial.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -52,6 +54,10 @@ constexpr Edge edges[] = {
     edge<DnsFind>(Role::smtp, Role::lookup),
     edge<DnsFind>(Role::qmgr, Role::lookup),
     edge<AnvilNote>(Role::smtpd, Role::lookup),
+    edge<AuthChannel>(Role::smtpd, Role::authd),
+    // Connections that somebody else makes.
+    edge<DialHost>(Role::smtpd, Role::lookup),
+    edge<DialHost>(Role::cleanup, Role::lookup),
 };
 
 // Every daemon and master; a worker talks to local alone.
@@ -71,6 +77,8 @@ std::vector<Edge> all_edges() {
     all.push_back(edge<LinkRequest>(daemon, Role::master));
   }
   all.push_back(edge<WorkerRequest>(Role::local, Role::master));
+  for (const Role asker : {Role::smtpd, Role::cleanup})
+    all.push_back(edge<DialPath>(asker, Role::master));
   return all;
 }
 

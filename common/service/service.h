@@ -19,6 +19,7 @@
 
 #include "common/base/role.h"
 #include "common/config/config.h"
+#include "common/config/endpoints.h"
 #include "common/ipc/link.h"
 #include "common/ipc/messages/control.h"
 #include "common/log/log.h"
@@ -86,6 +87,10 @@ class Service {
   // A new link to a service (a row's name). Awaits master's answer.
   Task<Result<std::unique_ptr<ipc::Link>>> link_to(std::string service,
                                                    Millis limit);
+  // A connection to a server outside of the suite, non-blocking; one that the
+  // own row's configuration names (common/config/endpoints.h). smtpd and
+  // cleanup only. Trouble's text is the reason alone: "Connection refused".
+  Task<Result<Fd>> dial(config::Endpoint endpoint, Millis limit);
   // local only: a worker that has become the recipient.
   Task<Result<std::unique_ptr<ipc::Link>>> worker(ipc::WorkerRequest request,
                                                   Millis limit);
