@@ -271,11 +271,14 @@ Status Config::check_row(const Row& row) const {
 }
 
 Status Config::validate() const {
-  for (const Row& row : parameters) {
-    if (row.kind == Kind::raw) continue;
-    Status status = check_row(row);
-    if (!status) return status;
-  }
+  // What the file sets comes first: an initial value that refers to a wrong
+  // one has no line to show.
+  for (const bool set : {true, false})
+    for (const Row& row : parameters) {
+      if (row.kind == Kind::raw || is_set(row.name) != set) continue;
+      Status status = check_row(row);
+      if (!status) return status;
+    }
   for (const auto& [name, setting] : settings_) {
     auto parameter = find_service_parameter(name);
     if (find_row(name) || !parameter) continue;

@@ -180,6 +180,10 @@ TEST_CASE("validate stops at values that do not parse") {
           {"myorigin = ${x",
            "truncated macro reference: \"${x\" in the value of myorigin "
            "(/nowhere/main.conf, line 1)"},
+          // The line that is wrong, not an initial value that asks for it.
+          {"\nmydomain = $mydomain",
+           "unreasonable macro call nesting: \"mydomain\" in the value of "
+           "mydomain (/nowhere/main.conf, line 2)"},
       }));
   CAPTURE(text);
   postern::Status status = from(text).validate();
