@@ -104,6 +104,7 @@ Task<bool> Session::mail(CommandLine line) {
         "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
   }
   facts_.sender = *sender;
+  facts_.size = transaction->size_hint;
   refused = co_await judge_sender(transaction->size_hint);
   if (refused) {
     reset_transaction();

@@ -11,6 +11,10 @@ Server::Server(Service& service)
     : service_(service),
       lookup_(service),
       router_(service.config(), lookup_),
+      policies_(service.log(),
+                [&service](config::Endpoint endpoint, Millis limit) {
+                  return service.dial(std::move(endpoint), limit);
+                }),
       content_(service, service.config().get<"cleanup_service_name">()),
       flush_(service, service.config().get<"flush_service_name">()) {
   const config::Config& config = service.config();

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/access/policy_client.h"
 #include "common/loop/task.h"
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
@@ -55,6 +56,7 @@ class Server final : public Surroundings {
   Service& service_;
   route::LookupClient lookup_;
   route::Router router_;
+  PolicyClient policies_;
   ContentPool content_;
   SharedLink flush_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;

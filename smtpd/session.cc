@@ -360,6 +360,8 @@ void Session::reset_transaction() {
   facts_.recipient.reset();
   facts_.recipients = 0;
   facts_.queue_id.clear();
+  facts_.size = 0;
+  facts_.instance.clear();
   chunk_state_ = Chunks::none;
 }
 

@@ -158,6 +158,7 @@ Task<Refusal> Access::etrn(std::string domain) {
   }
   start();
   const RestrictionList* list = &settings_->restrictions.etrn;
+  facts_.etrn_domain = domain;
   Subject subject = named_subject(std::move(domain), "Etrn command");
   subject.table_check = Check::check_etrn_access;
   Outcome outcome =
@@ -165,6 +166,7 @@ Task<Refusal> Access::etrn(std::string domain) {
   if (outcome != Outcome::refuse && if_permit_)
     outcome = refuse(if_permit_->fault, if_permit_->code, if_permit_->status,
                      if_permit_->text);
+  facts_.etrn_domain.clear();
   co_return result(outcome);
 }
 

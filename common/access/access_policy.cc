@@ -1,7 +1,8 @@
 // check_policy_service: what the services of others say (policy.h).
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <algorithm>
+#include <chrono>
 
 #include "common/access/access.h"
 
@@ -10,6 +11,16 @@ namespace {
 
 constexpr const char* built_in_default =
     "451 4.3.5 Server configuration problem";
+
+// As Postfix has it: process, time and count, in hexadecimal.
+std::string new_instance() {
+  static std::uint64_t count = 0;
+  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  return fmt::format("{:x}.{:x}.{:x}.{}", ::getpid(), now / 1000000,
+                     now % 1000000, count++);
+}
 
 }  // namespace
 
@@ -66,6 +77,7 @@ Task<Access::Outcome> Access::policy(const Restriction* restriction,
     co_return misconfigured();
   }
   const PolicyService* service = &found->second;
+  if (facts_.instance.empty()) facts_.instance = new_instance();
   std::string request = request_of(*service);
   Result<std::string> answer =
       co_await questions_.policy(service, std::move(request));

@@ -13,23 +13,14 @@ Trouble fault(std::string_view argument, const std::string& why) {
                                     why));
 }
 
-// "inet:host:port", "unix:path" and "local:path" (an old name for unix).
-Status name_endpoint(std::string_view word, PolicyService& service) {
-  std::string text(word);
-  if (text.starts_with("local:")) text.replace(0, 5, "unix");
-  const bool local = text.starts_with("unix:");
-  if (!local && !text.starts_with("inet:"))
-    return fault(word, "expected inet:host:port or unix:path");
-  service.endpoint = text;
-  service.name = text.substr(5);
-  const std::size_t colon = service.name.rfind(':');
-  const bool whole =
-      local ? !service.name.empty()
-            : colon != std::string::npos && colon > 0 &&
-                  colon + 1 < service.name.size();
-  if (whole) return {};
-  return fault(word, local ? "no path behind \"unix:\""
-                           : "expected inet:host:port or unix:path");
+Status name_endpoint(std::string_view word, const std::string& base,
+                     PolicyService& service) {
+  const auto endpoint =
+      config::parse_endpoint(word, base, config::Bare::nothing);
+  if (!endpoint) return fault(word, "expected inet:host:port or unix:path");
+  service.endpoint = *endpoint;
+  service.name = word.substr(word.find(':') + 1);
+  return {};
 }
 
 Status set_duration(std::string_view name, std::string_view value,
@@ -90,8 +81,9 @@ PolicyService with_defaults(const config::Config& config) {
 Result<PolicyService> parse_policy_service(std::string_view argument,
                                            const config::Config& config) {
   PolicyService service = with_defaults(config);
+  const std::string base = config.get<"queue_directory">();
   if (!argument.starts_with('{')) {
-    const Status named = name_endpoint(argument, service);
+    const Status named = name_endpoint(argument, base, service);
     if (!named) return named.trouble();
     return service;
   }
@@ -99,7 +91,7 @@ Result<PolicyService> parse_policy_service(std::string_view argument,
     return fault(argument, "no \"}\" at the end");
   const auto words = split_braced(argument.substr(1, argument.size() - 2));
   if (!words || words->empty()) return fault(argument, "unbalanced braces");
-  const Status named = name_endpoint(words->front(), service);
+  const Status named = name_endpoint(words->front(), base, service);
   if (!named) return named.trouble();
   for (std::size_t i = 1; i < words->size(); ++i) {
     std::string_view word = (*words)[i];

@@ -12,13 +12,14 @@
 
 #include "common/base/result.h"
 #include "common/config/config.h"
+#include "common/config/endpoints.h"
 #include "common/loop/loop.h"
 
 namespace postern::access {
 
 // A policy service as one check_policy_service names it.
 struct PolicyService {
-  std::string endpoint;  // "inet:127.0.0.1:9998", "unix:private/policy"
+  config::Endpoint endpoint;
   // What warnings call it: "127.0.0.1:9998", "private/policy".
   std::string name;
   Millis timeout{}, retry_delay{}, max_idle{}, max_ttl{};

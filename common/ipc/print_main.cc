@@ -16,6 +16,7 @@
 #include "common/ipc/messages/dial.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
 
 namespace postern::ipc {

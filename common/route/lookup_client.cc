@@ -165,6 +165,16 @@ Task<ipc::DnsAnswer> LookupClient::dns(std::string name, std::string type) {
   co_return std::move(failed);
 }
 
+Task<Result<ipc::VerifyAnswer>> LookupClient::verify(
+    ipc::VerifyFind question) {
+  const Millis limit = table_limit + Millis(question.wait);
+  co_return co_await ask(std::move(question), limit);
+}
+
+Task<Result<ipc::VerifyNoted>> LookupClient::verified(ipc::VerifyNote note) {
+  co_return co_await ask(std::move(note), table_limit);
+}
+
 Task<Result<ipc::AnvilAnswer>> LookupClient::anvil(std::string event,
                                                    std::string client) {
   ipc::AnvilNote note;

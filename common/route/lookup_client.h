@@ -15,6 +15,7 @@
 
 #include "common/base/result.h"
 #include "common/ipc/messages/lookup.h"
+#include "common/ipc/messages/verify.h"
 #include "common/loop/task.h"
 #include "common/os/users.h"
 #include "common/service/service.h"
@@ -57,6 +58,10 @@ class LookupClient {
   Task<ipc::ClientNameAnswer> client_name(std::string address);
   // `type` is "A", "MX", …
   Task<ipc::DnsAnswer> dns(std::string name, std::string type);
+
+  // --- address verification ---
+  Task<Result<ipc::VerifyAnswer>> verify(ipc::VerifyFind question);
+  Task<Result<ipc::VerifyNoted>> verified(ipc::VerifyNote note);
 
   // --- rates of clients ---
   // `event` and `client` as in ipc::AnvilNote.

@@ -13,6 +13,7 @@
 #include "common/ipc/messages/dial.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
 
 namespace {
@@ -51,7 +52,8 @@ using All = Messages<
     DeliverReport, DeliverRequest, TableAnswer, TableFind, UserAnswer, UserFind,
     MailHostsAnswer, MailHostsFind, ClientNameAnswer, ClientNameFind, DnsAnswer,
     DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest,
-    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost>;
+    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost,
+    VerifyAnswer, VerifyFind, VerifyNoted, VerifyNote>;
 
 }  // namespace
 
