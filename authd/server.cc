@@ -10,7 +10,8 @@ constexpr Millis listening = std::chrono::hours(1);
 
 }  // namespace
 
-Server::Server(log::Log log) : log_(std::move(log)) {}
+Server::Server(Channels& channels, log::Log log)
+    : channels_(channels), log_(std::move(log)) {}
 
 void Server::take(std::unique_ptr<ipc::Link> link) {
   sessions_.start(serve(std::move(link)));
@@ -23,7 +24,11 @@ Task<void> Server::serve(std::unique_ptr<ipc::Link> link) {
   }
 }
 
-void Server::handle(ipc::Link* link, ipc::Frame) {
+void Server::handle(ipc::Link* link, ipc::Frame frame) {
+  if (auto asked = frame.as<ipc::AuthChannel>()) {
+    link->reply(frame.id, channels_.open(*asked, link->name()));
+    return;
+  }
   log_.warning("the {} service asked something that authd does not answer",
                link->name());
   link->close();

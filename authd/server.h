@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "authd/channels.h"
 #include "common/ipc/link.h"
 #include "common/log/log.h"
 #include "common/loop/task.h"
@@ -11,7 +12,8 @@ namespace postern::authd {
 
 class Server {
  public:
-  explicit Server(log::Log log);
+  // `channels` must outlive it.
+  Server(Channels& channels, log::Log log);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -22,6 +24,7 @@ class Server {
   Task<void> serve(std::unique_ptr<ipc::Link> link);
   void handle(ipc::Link* link, ipc::Frame frame);
 
+  Channels& channels_;
   log::Log log_;
   Nursery sessions_;
 };

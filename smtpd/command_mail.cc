@@ -155,6 +155,9 @@ Refusal Session::mail_parameter(const mail::Parameter& parameter,
     return std::nullopt;
   } else if (parameter.is("AUTH") && parameter.value) {
     // RFC 4954 section 5: who is not authenticated speaks for nobody.
+    if (settings_->sasl.enabled && transaction.auth)
+      return "503 5.5.4 Error: multiple AUTH= options";
+    transaction.auth = value;
     return std::nullopt;
   } else if (parameter.is("SMTPUTF8") && !parameter.value &&
              settings_->smtputf8 && keeps(keyword_smtputf8)) {

@@ -26,6 +26,10 @@ Server::Server(Service& service)
   most_sessions_ = config.get<"smtpd_sessions_per_process">();
   const std::string fault = relay_protection_fault(relaxed_->restrictions);
   if (!fault.empty()) service.log().fatal(std::string_view(fault));
+  const SaslSettings& sasl = relaxed_->sasl;
+  if (!sasl.fault.empty()) service.log().fatal(std::string_view(sasl.fault));
+  backend_ = make_backend(service, sasl);
+  authentication_ = std::make_unique<AuthService>(*backend_, service.log());
   warn_of_missing_parts();
   preload();
   service.when_stressed(
@@ -59,7 +63,6 @@ void Server::warn_of_missing_parts() const {
                            parameter);
   };
   if (!tls.empty() && tls != "none") say("smtpd_tls_security_level");
-  if (config.boolean("smtpd_sasl_auth_enable")) say("smtpd_sasl_auth_enable");
   if (!config.text("smtpd_proxy_filter").empty()) say("smtpd_proxy_filter");
   if (!config.text("smtpd_upstream_proxy_protocol").empty())
     say("smtpd_upstream_proxy_protocol");

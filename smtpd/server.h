@@ -11,6 +11,7 @@
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
 #include "common/service/service.h"
+#include "smtpd/auth_backends.h"
 #include "smtpd/content_pool.h"
 #include "smtpd/listening.h"
 #include "smtpd/session.h"
@@ -41,6 +42,7 @@ class Server final : public Surroundings {
   Task<Result<std::string>> policy(const PolicyService* service,
                                    std::string request) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  AuthService& authentication() override { return *authentication_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
 
@@ -60,6 +62,8 @@ class Server final : public Surroundings {
   ContentPool content_;
   SharedLink flush_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
+  std::unique_ptr<AuthBackend> backend_;
+  std::unique_ptr<AuthService> authentication_;
   std::int64_t most_sessions_;
   std::int64_t sessions_ = 0;
   bool full_ = false;

@@ -193,6 +193,7 @@ Settings Settings::read(const config::Config& config, const log::Log& log) {
   read_numbers(s, config);
   read_words(s, config, log);
   read_lists(s, config, log);
+  s.sasl = SaslSettings::read(config, log);
   return s;
 }
 
@@ -200,7 +201,8 @@ void Settings::open_tables() {
   access::Settings::open_tables();
   for (MatchList* list :
        {&event_exceptions, &xclient_hosts, &xforward_hosts,
-        &bare_newline_exclusions, &forbidden_commands, &noop_list})
+        &bare_newline_exclusions, &forbidden_commands, &noop_list,
+        &sasl.exceptions, &sasl.mechanism_filter})
     list->open_tables(true);
 }
 

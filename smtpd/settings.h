@@ -7,12 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "common/access/probe_sender.h"
+#include "common/access/settings.h"
 #include "common/config/config.h"
 #include "common/log/log.h"
 #include "common/loop/loop.h"
 #include "common/tables/match_list.h"
-#include "common/access/probe_sender.h"
-#include "common/access/settings.h"
+#include "smtpd/sasl_settings.h"
 
 namespace postern::smtpd {
 
@@ -73,6 +74,7 @@ struct Settings : access::Settings {
   BareNewline bare_newline;
   unsigned discarded_keywords, notify_faults;
   std::int64_t override_flags;  // receive_override_options, CleanupFlag bits
+  SaslSettings sasl;
   tables::MatchList event_exceptions, xclient_hosts, xforward_hosts,
       bare_newline_exclusions, forbidden_commands, noop_list;
   // address_verify_sender: what it accepts is not judged.

@@ -13,6 +13,7 @@
 #include "common/ipc/messages/queue.h"
 #include "common/loop/task.h"
 #include "common/route/router.h"
+#include "smtpd/auth_service.h"
 
 namespace postern::smtpd {
 
@@ -25,6 +26,9 @@ class Surroundings : public access::Questions {
                                                std::string client) = 0;
   // Delivery of what waits for a site (ETRN).
   virtual Task<Result<ipc::FlushAnswer>> flush(std::string site) = 0;
+
+  // Who knows the passwords (AUTH).
+  virtual AuthService& authentication() = 0;
 
   // A link to cleanup for one message; gives it back when it is free again.
   virtual Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() = 0;

@@ -266,6 +266,12 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::reject_unlisted_recipient:
       if (!facts_.recipient) co_return Outcome::go_on;
       co_return co_await listed(*facts_.recipient, false);
+    case Check::reject_sender_login_mismatch:
+    case Check::reject_authenticated_sender_login_mismatch:
+    case Check::reject_known_sender_login_mismatch:
+    case Check::reject_unauthenticated_sender_login_mismatch: {
+      co_return co_await sender_login(check);
+    }
     case Check::defer_if_permit:
     case Check::defer_if_reject:
       defer_on_request(*restriction, subject);
@@ -325,6 +331,7 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::check_helo_access:
     case Check::check_sender_access:
     case Check::check_recipient_access:
+    case Check::check_sasl_access:
     case Check::check_etrn_access:
     case Check::table: {
       co_return co_await table(restriction, std::move(subject), depth);

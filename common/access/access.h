@@ -56,6 +56,8 @@ class Access {
 
   // Is the client one whose headers are completed like our own users'?
   Task<bool> local_rewriting();
+  // Does the list also name clients that have logged in, and has this one?
+  bool rewrites_for_login() const;
   Task<bool> in_list(tables::MatchList* list);
   Task<bool> matches(tables::MatchList* list, std::string name,
                      std::string address);
@@ -85,6 +87,10 @@ class Access {
                            Subject subject);
   Task<Outcome> apply_traced(const Restriction* restriction, Subject subject,
                              int depth);
+  Task<Outcome> sender_login(Check check);
+  Task<Outcome> own_sender(bool unknown_allowed);
+  Task<Outcome> others_sender();
+  Task<Result<std::optional<std::string>>> owners_of(std::string sender);
   Task<Outcome> table(const Restriction* restriction, Subject subject,
                       int depth);
   Task<Outcome> act(std::string value, std::string table, Subject subject,

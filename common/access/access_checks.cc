@@ -20,6 +20,11 @@ Judged plain(int code, const char* status, const std::string& name,
                                      text));
 }
 
+// Somebody, that is: who logs in as nobody is a stranger.
+bool is_login(const Facts& facts) {
+  return facts.login && !equal_nocase(facts.login->method, "anonymous");
+}
+
 }  // namespace
 
 Judged Access::judge(const Restriction& restriction,
@@ -40,9 +45,11 @@ Judged Access::judge(const Restriction& restriction,
                        f.client.address) != s.own_addresses.end()
                  ? Judged::permitted()
                  : Judged::none();
+    case Check::permit_sasl_authenticated:
+      return is_login(f) ? Judged::permitted() : Judged::none();
     case Check::reject_plaintext_session:
-      return plain(s.plaintext_code, "4.7.1", subject.name, subject.kind,
-                   "Session encryption is required");
+      return Judged::refused(Fault::policy, s.plaintext_code, "4.7.1",
+                             "Session encryption is required");
     case Check::reject_unauth_pipelining:
       if (!f.improper_pipelining) return Judged::none();
       return plain(503, "5.5.0", subject.name, subject.kind,
@@ -69,7 +76,7 @@ Judged Access::judge(const Restriction& restriction,
                    "Multi-recipient bounce");
     }
     default:
-      // Nobody is authenticated, by password or certificate, yet.
+      // Nobody is authenticated by a certificate yet.
       return Judged::none();
   }
 }
@@ -115,6 +122,13 @@ Task<bool> Access::local_rewriting() {
     if (local) co_return true;
   }
   co_return false;
+}
+
+bool Access::rewrites_for_login() const {
+  if (!is_login(facts_)) return false;
+  for (const Restriction& one : settings_->local_clients)
+    if (one.check == Check::permit_sasl_authenticated) return true;
+  return false;
 }
 
 // The heart of relay protection. A destination is ours only when the resolver

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -20,6 +21,12 @@ enum class Fault : unsigned {
   software = 8,
   resource = 16,
   data = 32,
+};
+
+// Who has logged in, and how.
+struct Login {
+  std::string method;  // as the client wrote it, or "XCLIENT"
+  std::string user;
 };
 
 struct Facts {
@@ -42,6 +49,7 @@ struct Facts {
   std::string etrn_domain;  // of ETRN, while it is judged
   // One transaction, for policy services: unlike any other's.
   std::string instance;
+  std::unique_ptr<Login> login;  // null: nobody
   unsigned faults = 0;  // of the session so far
 
   // For log lines.

@@ -114,11 +114,14 @@ constexpr RestrictionName names[] = {
      Party::sender},
     {"check_policy_service", check_policy_service, Argument::service},
     {"check_ccert_access", not_built, Argument::table},
-    {"check_sasl_access", not_built, Argument::table},
-    {"reject_authenticated_sender_login_mismatch", not_built},
-    {"reject_known_sender_login_mismatch", not_built},
-    {"reject_sender_login_mismatch", not_built},
-    {"reject_unauthenticated_sender_login_mismatch", not_built},
+    {"check_sasl_access", check_sasl_access, Argument::table},
+    {"reject_authenticated_sender_login_mismatch",
+     reject_authenticated_sender_login_mismatch},
+    {"reject_known_sender_login_mismatch",
+     reject_known_sender_login_mismatch},
+    {"reject_sender_login_mismatch", reject_sender_login_mismatch},
+    {"reject_unauthenticated_sender_login_mismatch",
+     reject_unauthenticated_sender_login_mismatch},
 };
 
 const RestrictionName* find_name(std::string_view word) {

@@ -48,6 +48,10 @@ enum class Check : std::uint8_t {
   reject_unverified_sender,
   reject_unverified_recipient,
   reject_multi_recipient_bounce,
+  reject_sender_login_mismatch,
+  reject_authenticated_sender_login_mismatch,
+  reject_known_sender_login_mismatch,
+  reject_unauthenticated_sender_login_mismatch,
   permit_auth_destination,
   permit_mx_backup,
   reject_unauth_destination,
@@ -58,6 +62,7 @@ enum class Check : std::uint8_t {
   check_helo_access,
   check_sender_access,
   check_recipient_access,
+  check_sasl_access,
   check_etrn_access,
   // Tables of the hosts that serve a name: check_sender_mx_access, …
   check_hosts_access,

@@ -36,7 +36,7 @@ struct Settings {
   std::string myhostname, null_access_key, expansion_filter, delimiters;
   bool delay_reject, soft_bounce, reject_unlisted_recipient,
       reject_unlisted_sender, relay_first, allow_untrusted_routing,
-      parents_in_client_access, stressed;
+      parents_in_client_access, stressed, sasl_enabled;
   std::int64_t message_size_limit;
   int reject_code, defer_code, invalid_hostname_code, non_fqdn_code,
       multi_recipient_code, plaintext_code, relay_code, map_reject_code,
@@ -48,6 +48,7 @@ struct Settings {
   bool defer_unknown_address, defer_unknown_helo;
 
   std::string rbl_reply, rbl_reply_maps;
+  std::string login_maps;  // smtpd_sender_login_maps
   std::vector<std::string> old_rbl_domains;  // maps_rbl_domains
   Unverified unverified_sender, unverified_recipient;
   Millis verify_wait{};  // for a probe's end

@@ -2,6 +2,7 @@
 
 #include "common/base/text.h"
 #include "common/os/files.h"
+#include "common/service/sasl_files.h"
 
 namespace postern {
 namespace {
@@ -65,6 +66,7 @@ sandbox::Places places_of(Role role, const config::Config& config) {
     if (each.holds_mail) places.queue.push_back(queue + "/" + std::string(each.name));
   places.data = data_directory_of(role, config);
   places.secrets = secret_files(config);
+  if (role == Role::authd) places.sasl = sasl_files(config);
   return places;
 }
 

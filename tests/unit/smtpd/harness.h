@@ -2,6 +2,7 @@
 // answers that are made up.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,6 +24,37 @@ struct Delivered {
   bool ended = false;
 };
 
+// A server of the Dovecot auth protocol that says what a test tells it to.
+class FakeAuthServer final : public AuthBackend {
+ public:
+  Task<Result<Fd>> connect(Millis limit) override;
+  std::string name() const override { return "Dovecot auth socket 'fake'"; }
+  // Ends all connections.
+  void hang_up() {
+    for (const auto& each : peers_) each->shut();
+    peers_.clear();
+  }
+
+  std::string handshake =
+      "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n"
+      "MECH\tCRAM-MD5\tdictionary\tactive\nMECH\tANONYMOUS\tanonymous\n"
+      "MECH\tEXTERNAL\nMECH\tSECRET\tprivate\nSPID\t7\nCUID\t1\n"
+      "COOKIE\t00\nDONE\n";
+  std::string down;  // not empty: connections fail, for that reason
+  // What a line of the client is answered with; "" nothing. The default knows
+  // alice's password "secret".
+  std::function<std::string(const std::string& line)> answer = alice;
+  std::vector<std::string> heard;
+  int connections = 0;
+
+  static std::string alice(const std::string& line);
+
+ private:
+  Task<void> serve(std::shared_ptr<Stream> peer);
+  std::vector<std::shared_ptr<Stream>> peers_;
+  Nursery nursery_;
+};
+
 class FakeSurroundings final : public Surroundings {
  public:
   ~FakeSurroundings() override;
@@ -41,6 +73,7 @@ class FakeSurroundings final : public Surroundings {
   Task<Result<std::string>> policy(const PolicyService* service,
                                    std::string request) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  AuthService& authentication() override { return auth_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
 
@@ -60,8 +93,11 @@ class FakeSurroundings final : public Surroundings {
   std::vector<std::string> events, asked_dns, policy_requests;
   std::vector<std::unique_ptr<ipc::Link>> idle;
   int links_made = 0;
+  FakeAuthServer auth_server;
 
  private:
+  log::Log log_{"postern/smtpd"};
+  AuthService auth_{auth_server, log_};
   Task<void> cleanup(ipc::Link* link);
   std::vector<std::unique_ptr<ipc::Link>> far_ends_;
   Nursery nursery_;
