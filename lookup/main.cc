@@ -53,21 +53,6 @@ Dialer::Grants dial_grants(Service& service) {
   };
 }
 
-VerificationRules verification_rules(const config::Config& c) {
-  VerificationRules rules;
-  const auto seconds = [](Seconds time) { return time.count(); };
-  rules.positive_expire =
-      seconds(c.get<"address_verify_positive_expire_time">());
-  rules.positive_refresh =
-      seconds(c.get<"address_verify_positive_refresh_time">());
-  rules.negative_expire =
-      seconds(c.get<"address_verify_negative_expire_time">());
-  rules.negative_refresh =
-      seconds(c.get<"address_verify_negative_refresh_time">());
-  rules.negative_cache = c.get<"address_verify_negative_cache">();
-  return rules;
-}
-
 // The cache of address_verify_map; in memory where the file does not open.
 tables::CacheFile verification_cache(Service& service) {
   const log::Log log = service.log_as("verify");
@@ -93,7 +78,7 @@ class Verifying {
   explicit Verifying(Service& service)
       : prober_(service),
         verifier_(verification_cache(service),
-                  verification_rules(service.config()),
+                  access::verification_rules(service.config()),
                   [this](std::string address, bool smtputf8) {
                     return prober_.send(std::move(address), smtputf8);
                   },

@@ -65,7 +65,7 @@ Task<ipc::VerifyAnswer> Verifier::find(ipc::VerifyFind question) {
   // Somebody waits: where failures are not remembered, the cache does not know
   // of the probe.
   const bool under_way = waiting_.contains(address);
-  const VerificationStep step = on_question(*found, rules_, clock_());
+  const access::VerificationStep step = access::on_question(*found, rules_, clock_());
   if (step.forget) {
     const Status done = cache_.remove(address);
     if (!done) log_.warning(done.trouble().text);
@@ -111,7 +111,7 @@ ipc::VerifyNoted Verifier::note(const ipc::VerifyNote& note) {
   const Result<std::optional<Verification>> found = known(note.address);
   if (!found) log_.warning(found.trouble().text);
   const std::optional<Verification> entry =
-      on_result(found ? *found : std::nullopt, note.status, note.text, rules_,
+      access::on_result(found ? *found : std::nullopt, note.status, note.text, rules_,
                 clock_());
   if (entry) write(note.address, *entry);
   ipc::VerifyAnswer answer;
@@ -127,7 +127,7 @@ void Verifier::clean() {
   const Result<tables::CacheFile::Counts> counts = cache_.clean(
       [&](std::string_view, std::string_view line) {
         const std::optional<Verification> entry = Verification::from_line(line);
-        return !entry || expired(*entry, rules_, now);
+        return !entry || access::expired(*entry, rules_, now);
       });
   if (counts)
     log_.info("cache {} full cleanup: retained={} dropped={} entries",

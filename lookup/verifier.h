@@ -1,20 +1,23 @@
 // Whether addresses take mail (verify(8), ADDRESS_VERIFICATION_README): from
 // the cache, or by a probe, a message that goes the way of all mail as far as
 // the recipient's own server and is not delivered.
-// Next: verification.h (when to probe), probe.h (the message).
+// Next: common/access/verification.h (when to probe), probe.h (the message).
 #pragma once
 
 #include <functional>
 #include <map>
 #include <string>
 
+#include "common/access/verification.h"
 #include "common/ipc/messages/verify.h"
 #include "common/log/log.h"
 #include "common/loop/task.h"
 #include "common/tables/cache_file.h"
-#include "lookup/verification.h"
 
 namespace postern::lookup {
+
+using access::Verification;
+using access::VerificationRules;
 
 class Verifier {
  public:

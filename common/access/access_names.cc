@@ -8,19 +8,12 @@
 #include <algorithm>
 
 #include "common/access/access.h"
+#include "common/access/records.h"
 #include "common/base/text.h"
 #include "common/mail/address.h"
 
 namespace postern::access {
 namespace {
-
-// "10 mx.test." -> "mx.test"; a bare name loses its last dot.
-std::string host_in(std::string record) {
-  const std::size_t space = record.find(' ');
-  if (space != std::string::npos) record.erase(0, space + 1);
-  if (record.ends_with('.')) record.pop_back();
-  return record;
-}
 
 bool is_final(const route::Resolved& resolved) {
   using enum route::AddressClass;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/access/access.h"
+#include "common/access/records.h"
 #include "common/base/text.h"
 #include "common/ipc/messages/content.h"
 #include "common/mail/address.h"
@@ -15,13 +16,6 @@ namespace {
 
 // What a stranger's zone can make us ask.
 constexpr std::size_t most_servers = 50;
-
-std::string host_in(std::string record) {
-  const std::size_t space = record.find(' ');
-  if (space != std::string::npos) record.erase(0, space + 1);
-  if (record.ends_with('.')) record.pop_back();
-  return record;
-}
 
 // The domain of an address, or the name itself; in lower case.
 std::string domain_of(std::string_view text) {

@@ -30,6 +30,10 @@ class LookupClient {
   // Knows what was preloaded and nothing else: all other questions are
   // Trouble. For tests and tools. `warn` hears of tables that do not open.
   explicit LookupClient(tables::Warn warn = {});
+  // Asks nobody: opens every table when it is first asked for, with the rights
+  // of this process, and the machine's own user database. For tools.
+  struct OpensAll {};
+  LookupClient(OpensAll, tables::OpenOptions options);
   ~LookupClient();
   LookupClient(const LookupClient&) = delete;
   LookupClient& operator=(const LookupClient&) = delete;
@@ -80,6 +84,7 @@ class LookupClient {
   Task<Result<typename Q::Answer>> ask(Q question, Millis limit);
 
   std::unique_ptr<SharedLink> lookup_;
+  bool opens_all_ = false;
   tables::OpenOptions options_;
   // By name as it stands in lists.
   std::map<std::string, Table, std::less<>> tables_;

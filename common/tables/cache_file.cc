@@ -82,6 +82,21 @@ Result<CacheFile> CacheFile::open_once(const std::string& path) {
   return cache;
 }
 
+Result<std::optional<std::string>> CacheFile::look(const std::string& path,
+                                                   std::string_view key) {
+  CacheFile cache;
+  cache.path_ = path;
+  sqlite3* database = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &database,
+                                   SQLITE_OPEN_READONLY, nullptr);
+  cache.database_.reset(database);
+  if (code != SQLITE_OK) return cache.trouble();
+  sqlite3_busy_timeout(database, busy_milliseconds);
+  cache.get_ = prepare(database, "SELECT value FROM cache WHERE name = ?");
+  if (!cache.get_) return cache.trouble();
+  return cache.get(key);
+}
+
 Result<CacheFile> CacheFile::open(const std::string& path, const Warn& warn) {
   Result<CacheFile> cache = open_once(path);
   if (cache || cache.trouble().temporary() || path.empty()) return cache;

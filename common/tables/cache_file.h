@@ -23,6 +23,11 @@ class CacheFile {
   // can be done.
   static Result<CacheFile> open(const std::string& path, const Warn& warn);
 
+  // One entry of a file that others write, which is not made where it is not
+  // there.
+  static Result<std::optional<std::string>> look(const std::string& path,
+                                                 std::string_view key);
+
   // Trouble: the file cannot be read or written now.
   Result<std::optional<std::string>> get(std::string_view key);
   Status put(std::string_view key, std::string_view value);

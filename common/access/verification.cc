@@ -1,10 +1,10 @@
-#include "lookup/verification.h"
+#include "common/access/verification.h"
 
 #include <fmt/format.h>
 
 #include "common/base/text.h"
 
-namespace postern::lookup {
+namespace postern::access {
 namespace {
 
 constexpr const char* in_progress = "Address verification in progress";
@@ -35,6 +35,20 @@ std::optional<Verification> Verification::from_line(std::string_view line) {
   if (out.status > ipc::verify_undeliverable) return std::nullopt;
   out.text = line;
   return out;
+}
+
+VerificationRules verification_rules(const config::Config& c) {
+  VerificationRules rules;
+  rules.positive_expire =
+      c.get<"address_verify_positive_expire_time">().count();
+  rules.positive_refresh =
+      c.get<"address_verify_positive_refresh_time">().count();
+  rules.negative_expire =
+      c.get<"address_verify_negative_expire_time">().count();
+  rules.negative_refresh =
+      c.get<"address_verify_negative_refresh_time">().count();
+  rules.negative_cache = c.get<"address_verify_negative_cache">();
+  return rules;
 }
 
 bool expired(const Verification& entry, const VerificationRules& rules,
@@ -84,4 +98,4 @@ std::optional<Verification> on_result(const std::optional<Verification>& known,
   return result;
 }
 
-}  // namespace postern::lookup
+}  // namespace postern::access

@@ -1,10 +1,10 @@
 // When an address is probed, and what a probe's end changes.
-#include "lookup/verification.h"
+#include "common/access/verification.h"
 
 #include <catch2/catch.hpp>
 
 using namespace postern;
-using namespace postern::lookup;
+using namespace postern::access;
 
 namespace {
 

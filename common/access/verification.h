@@ -1,6 +1,6 @@
 // What is known of an address, and what follows from its age: the decisions of
 // verify(8). Pure.
-// Next: verifier.h.
+// Next: lookup/verifier.h.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,10 @@
 #include <string>
 #include <string_view>
 
+#include "common/config/config.h"
 #include "common/ipc/messages/verify.h"
 
-namespace postern::lookup {
+namespace postern::access {
 
 // An address in the cache. Times are seconds since 1970; 0: never.
 struct Verification {
@@ -31,6 +32,8 @@ struct VerificationRules {
   std::int64_t negative_expire = 0, negative_refresh = 0;
   bool negative_cache = true;
 };
+
+VerificationRules verification_rules(const config::Config& config);
 
 // The probe of an entry is taken for lost after so long.
 inline constexpr std::int64_t probe_lifetime = 1000;
@@ -57,4 +60,4 @@ std::optional<Verification> on_result(const std::optional<Verification>& known,
                                       const VerificationRules& rules,
                                       std::int64_t now);
 
-}  // namespace postern::lookup
+}  // namespace postern::access
