@@ -9,6 +9,15 @@
 #include "common/os/files.h"
 
 namespace postern::tools {
+namespace {
+
+void place_at(Step& step, const config::Origin& origin) {
+  step.file = origin.line == 0 ? "an option of the row in master.conf"
+                               : origin.file;
+  step.line = origin.line;
+}
+
+}  // namespace
 
 Report::Report(const config::Config& config) : config_(config) {
   Result<std::string> content = os::read_file(config.file());
@@ -22,10 +31,7 @@ void Report::stage(std::string_view parameter) {
   step.kind = Step::Kind::stage;
   step.text = parameter;
   const auto origin = config_.origin(parameter);
-  if (origin) {
-    step.file = origin->file;
-    step.line = origin->line;
-  }
+  if (origin) place_at(step, *origin);
   step.outcome = config_.text(parameter).empty() ? "empty" : "";
   steps_.push_back(std::move(step));
 }
@@ -36,8 +42,7 @@ void Report::locate(Step& step) {
   const std::string& where = within_.empty() ? parameter_ : within_.back();
   const auto origin = config_.origin(where);
   if (!origin) return;
-  step.file = origin->file;
-  step.line = origin->line;
+  place_at(step, *origin);
   if (origin->line == 0 || content_.empty()) return;
   const std::string name = step.text.substr(0, step.text.find(' '));
   int before = 0;

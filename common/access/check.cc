@@ -15,7 +15,7 @@ namespace {
 using config::Finding;
 using config::Weight;
 
-struct Fault {
+struct Flaw {
   Weight weight;
   std::string text, hint;
 };
@@ -29,11 +29,11 @@ std::string newer_name(const Restriction& one) {
   return one.name;
 }
 
-std::optional<Fault> fault_in_argument(const Restriction& one,
+std::optional<Flaw> flaw_in_argument(const Restriction& one,
                                        const config::Config& config) {
   if (one.check == Check::check_policy_service) {
     const auto service = parse_policy_service(one.argument, config);
-    if (!service) return Fault{Weight::error, service.trouble().text, ""};
+    if (!service) return Flaw{Weight::error, service.trouble().text, ""};
   }
   const std::size_t equals = one.argument.find('=');
   const bool of_lists = one.check >= Check::permit_dnswl_client &&
@@ -41,15 +41,15 @@ std::optional<Fault> fault_in_argument(const Restriction& one,
   if (!of_lists || equals == std::string::npos) return std::nullopt;
   const auto filter = AddressFilter::parse(one.argument.substr(equals + 1));
   if (filter) return std::nullopt;
-  return Fault{Weight::error, one.name + ": " + filter.trouble().text, ""};
+  return Flaw{Weight::error, one.name + ": " + filter.trouble().text, ""};
 }
 
-std::optional<Fault> fault_in(const Restriction& one,
+std::optional<Flaw> flaw_in(const Restriction& one,
                               const config::Config& config) {
   switch (one.check) {
     case Check::unknown: {
       const std::string near = nearest_restriction(one.name);
-      return Fault{Weight::error,
+      return Flaw{Weight::error,
                    "unknown restriction: " + one.name +
                        "; clients get 451 where it is reached",
                    near.empty() ? "a restriction class must be named in "
@@ -57,33 +57,33 @@ std::optional<Fault> fault_in(const Restriction& one,
                                 : "did you mean " + near + "?"};
     }
     case Check::no_argument:
-      return Fault{Weight::error,
+      return Flaw{Weight::error,
                    "restriction " + one.name + " needs an argument",
                    "a table (type:name), a domain or a service, as postconf(5) "
                    "says"};
     case Check::not_built:
-      return Fault{Weight::warning,
+      return Flaw{Weight::warning,
                    "restriction " + one.name +
                        " is not available in this version; clients get 451 "
                        "where it is reached",
                    ""};
     case Check::permit_naked_ip_address:
-      return Fault{Weight::note,
+      return Flaw{Weight::note,
                    "permit_naked_ip_address is obsolete",
                    "use permit_mynetworks or permit_sasl_authenticated"};
     case Check::reject_maps_rbl:
-      return Fault{Weight::note, "reject_maps_rbl is obsolete",
+      return Flaw{Weight::note, "reject_maps_rbl is obsolete",
                    "use reject_rbl_client with each domain of "
                    "maps_rbl_domains"};
     default:
       break;
   }
-  if (const auto fault = fault_in_argument(one, config)) return fault;
+  if (const auto flaw = flaw_in_argument(one, config)) return flaw;
   const bool named = one.check != Check::table &&
                      one.check != Check::restriction_class;
   const std::string newer = named ? newer_name(one) : one.name;
   if (equal_nocase(newer, one.name)) return std::nullopt;
-  return Fault{Weight::note, one.name + " is an old name",
+  return Flaw{Weight::note, one.name + " is an old name",
                "write " + newer};
 }
 
@@ -105,10 +105,10 @@ class Checker {
              const std::string& excerpt) {
     const std::string value = config_.expand(config_.raw(parameter));
     for (const Restriction& one : parse_restrictions(value, classes_)) {
-      const std::optional<Fault> fault = fault_in(one, config_);
-      if (!fault) continue;
-      Finding finding{fault->weight, origin.file, origin.line, 1,
-                      parameter + ": " + fault->text, fault->hint, excerpt};
+      const std::optional<Flaw> flaw = flaw_in(one, config_);
+      if (!flaw) continue;
+      Finding finding{flaw->weight, origin.file, origin.line, 1,
+                      parameter + ": " + flaw->text, flaw->hint, excerpt};
       const std::size_t at = excerpt.find(one.name);
       if (at != std::string::npos)
         finding.column = static_cast<int>(at) + 1;

@@ -24,7 +24,7 @@ Statement prepare(sqlite3* database, const char* text) {
   return Statement(statement);
 }
 
-void bind(const Statement& statement, int at, std::string_view text) {
+void bind_text(const Statement& statement, int at, std::string_view text) {
   sqlite3_bind_text(statement.get(), at, text.data(),
                     static_cast<int>(text.size()), SQLITE_TRANSIENT);
 }
@@ -109,7 +109,7 @@ Result<CacheFile> CacheFile::open(const std::string& path, const Warn& warn) {
 
 Result<std::optional<std::string>> CacheFile::get(std::string_view key) {
   sqlite3_reset(get_.get());
-  bind(get_, 1, key);
+  bind_text(get_, 1, key);
   std::optional<std::string> value;
   const int code = sqlite3_step(get_.get());
   if (code == SQLITE_ROW) value = column(get_, 0);
@@ -121,8 +121,8 @@ Result<std::optional<std::string>> CacheFile::get(std::string_view key) {
 
 Status CacheFile::put(std::string_view key, std::string_view value) {
   sqlite3_reset(put_.get());
-  bind(put_, 1, key);
-  bind(put_, 2, value);
+  bind_text(put_, 1, key);
+  bind_text(put_, 2, value);
   const bool fine = sqlite3_step(put_.get()) == SQLITE_DONE;
   sqlite3_reset(put_.get());
   if (fine) return {};
@@ -131,7 +131,7 @@ Status CacheFile::put(std::string_view key, std::string_view value) {
 
 Status CacheFile::remove(std::string_view key) {
   sqlite3_reset(remove_.get());
-  bind(remove_, 1, key);
+  bind_text(remove_, 1, key);
   const bool fine = sqlite3_step(remove_.get()) == SQLITE_DONE;
   sqlite3_reset(remove_.get());
   if (fine) return {};
