@@ -103,6 +103,11 @@ Task<bool> Session::mail(CommandLine line) {
         Fault::protocol,
         "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
   }
+  refused = co_await judge_room(transaction->size_hint);
+  if (refused) {
+    co_await reply(std::move(*refused));
+    co_return false;
+  }
   facts_.sender = *sender;
   facts_.size = transaction->size_hint;
   refused = co_await judge_sender(transaction->size_hint);
@@ -131,6 +136,13 @@ Task<Refusal> Session::judge_sender(std::int64_t size) {
     if (refused) co_return refused;
   }
   co_return access_.size(size);
+}
+
+Task<Refusal> Session::judge_room(std::int64_t size) {
+  Result<ipc::RoomAnswer> answer = co_await surroundings_.room(size);
+  // Without an answer, the first recipient will tell.
+  if (!answer || answer->room) co_return std::nullopt;
+  co_return access_.no_room(answer->why);
 }
 
 // One parameter: remembered, or the reply that refuses it.

@@ -4,6 +4,11 @@ namespace postern::smtpd {
 namespace {
 
 constexpr Millis flush_limit = Seconds(30);
+constexpr Millis room_limit = Seconds(30);
+// For so long nobody asks again whether there is room for a small message. A
+// full disk is noticed in any case when the message is written.
+constexpr Millis room_stays = Seconds(1);
+constexpr std::int64_t small_message = 1 << 20;
 
 }  // namespace
 
@@ -16,7 +21,8 @@ Server::Server(Service& service)
                   return service.dial(std::move(endpoint), limit);
                 }),
       content_(service, service.config().get<"cleanup_service_name">()),
-      flush_(service, service.config().get<"flush_service_name">()) {
+      flush_(service, service.config().get<"flush_service_name">()),
+      room_(service, service.config().get<"cleanup_service_name">()) {
   const config::Config& config = service.config();
   relaxed_ =
       std::make_shared<Settings>(Settings::read(config, service.log()));
@@ -179,6 +185,18 @@ Task<Result<ipc::VerifyAnswer>> Server::verify(ipc::VerifyFind question) {
 Task<Result<std::string>> Server::policy(const PolicyService* service,
                                          std::string request) {
   co_return co_await policies_.ask(service, std::move(request));
+}
+
+Task<Result<ipc::RoomAnswer>> Server::room(std::int64_t size_hint) {
+  const Clock::time_point now = Clock::now();
+  if (size_hint <= small_message && now - room_asked_ < room_stays)
+    co_return ipc::RoomAnswer();
+  ipc::RoomFind question;
+  question.size_hint = size_hint;
+  Result<ipc::RoomAnswer> answer =
+      co_await room_.ask(std::move(question), room_limit);
+  if (answer && answer->room) room_asked_ = now;
+  co_return std::move(answer);
 }
 
 Task<Result<ipc::FlushAnswer>> Server::flush(std::string site) {

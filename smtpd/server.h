@@ -43,6 +43,7 @@ class Server final : public Surroundings {
                                    std::string request) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
   AuthService& authentication() override { return *authentication_; }
+  Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
 
@@ -61,6 +62,8 @@ class Server final : public Surroundings {
   PolicyClient policies_;
   ContentPool content_;
   SharedLink flush_;
+  SharedLink room_;
+  Clock::time_point room_asked_{};  // when it last said yes
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
   std::unique_ptr<AuthBackend> backend_;
   std::unique_ptr<AuthService> authentication_;

@@ -122,6 +122,7 @@ class Session {
   Refusal rcpt_parameter(const mail::Parameter& parameter,
                          ipc::MessageRecipient& recipient);
   Task<Refusal> judge_sender(std::int64_t size);
+  Task<Refusal> judge_room(std::int64_t size);
   Task<Refusal> judge_recipient(std::string address);
   std::optional<std::string> parse_address(const std::string& path,
                                            bool strict, bool allow_empty) const;
@@ -134,7 +135,8 @@ class Session {
   Task<void> uncount();
   void start_content();
   void mark_effects();
-  std::string transcript(const std::string& to) const;
+  std::string transcript(const std::string& to,
+                         const std::string& queue_id) const;
   Task<void> receive_data(DataReader* reader);
   Task<void> pass_on(bool more_at_once, std::int64_t size);
   Task<bool> finish_message(bool bare_newline, bool chunked);

@@ -9,6 +9,7 @@
 
 #include "common/access/questions.h"
 #include "common/ipc/link.h"
+#include "common/ipc/messages/content.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/loop/task.h"
@@ -29,6 +30,9 @@ class Surroundings : public access::Questions {
 
   // Who knows the passwords (AUTH).
   virtual AuthService& authentication() = 0;
+  // Is there room in the queue? Asked once in a while, and answered from memory
+  // in between.
+  virtual Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) = 0;
 
   // A link to cleanup for one message; gives it back when it is free again.
   virtual Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() = 0;

@@ -185,6 +185,14 @@ Task<Access::Outcome> Access::walk_stage(const RestrictionList* list,
   co_return co_await walk(list, std::move(subject), false, 0);
 }
 
+Refusal Access::no_room(const std::string& why) {
+  start();
+  const Outcome outcome = refuse(Fault::resource, 452, "4.3.1",
+                                 "Insufficient system storage");
+  log_.warning("not enough free space in mail queue: {}", why);
+  return result(outcome);
+}
+
 Task<Access::Outcome> Access::walk(const RestrictionList* list,
                                    Subject subject, bool warn_only,
                                    int depth) {

@@ -53,6 +53,8 @@ class Access {
   Task<Refusal> etrn(std::string domain);
   // The declared size.
   Refusal size(std::int64_t declared);
+  // The queue has no room.
+  Refusal no_room(const std::string& why);
 
   // Is the client one whose headers are completed like our own users'?
   Task<bool> local_rewriting();

@@ -22,6 +22,7 @@ constexpr Edge edge(Role from, Role to) {
 
 constexpr Edge edges[] = {
     // A message in.
+    edge<RoomFind>(Role::smtpd, Role::cleanup),
     edge<MessageBegin>(Role::smtpd, Role::cleanup),
     edge<MessageRecipient>(Role::smtpd, Role::cleanup),
     edge<MessageContent>(Role::smtpd, Role::cleanup),

@@ -193,6 +193,13 @@ Task<Result<ipc::FlushAnswer>> FakeSurroundings::flush(std::string site) {
   co_return answer;
 }
 
+Task<Result<ipc::RoomAnswer>> FakeSurroundings::room(std::int64_t) {
+  ipc::RoomAnswer answer;
+  answer.why = no_room;
+  answer.room = no_room.empty();
+  co_return answer;
+}
+
 Task<Result<std::unique_ptr<ipc::Link>>>
 FakeSurroundings::borrow_content_link() {
   if (!idle.empty()) {

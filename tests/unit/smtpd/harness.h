@@ -74,6 +74,7 @@ class FakeSurroundings final : public Surroundings {
                                    std::string request) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
   AuthService& authentication() override { return auth_; }
+  Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
 
@@ -85,6 +86,7 @@ class FakeSurroundings final : public Surroundings {
   std::map<std::string, ipc::VerifyAnswer> verified;  // by address
   // The action of every policy service; "" where none answers.
   std::string policy_action;
+  std::string no_room;  // why there is none
   std::int64_t anvil_count = 1, anvil_rate = 1;
   ipc::TroubleWire begin_trouble, verdict_trouble;
   bool break_before_verdict = false;
