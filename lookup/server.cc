@@ -139,8 +139,9 @@ void Server::dial(Session* session, ipc::Frame& frame) {
 }
 
 Task<ipc::VerifyAnswer> Server::verify(ipc::VerifyFind question) {
-  if (verifier_ != nullptr)
+  if (verifier_ != nullptr) {
     co_return co_await verifier_->find(std::move(question));
+  }
   ipc::VerifyAnswer failed;
   failed.trouble =
       ipc::TroubleWire::from(try_later("3.0", "no address is verified here"));

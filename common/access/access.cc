@@ -215,8 +215,9 @@ Task<Access::Outcome> Access::walk(const RestrictionList* list,
 
 Task<Access::Outcome> Access::apply_traced(const Restriction* restriction,
                                            Subject subject, int depth) {
-  if (trace_ == nullptr)
+  if (trace_ == nullptr) {
     co_return co_await apply(restriction, std::move(subject), depth);
+  }
   trace_->begins(*restriction, depth);
   const Outcome outcome =
       co_await apply(restriction, std::move(subject), depth);

@@ -55,9 +55,10 @@ Task<Access::Outcome> Access::dns_list(const Restriction* restriction) {
   std::string question = by_address ? reversed(what) : domain_in(what);
   if (question.empty()) co_return Outcome::go_on;
   const char* kind = subject_of(restriction->party).kind;
-  if (welcomes(check))
+  if (welcomes(check)) {
     co_return co_await welcome_list(restriction->argument,
                                     std::move(question), what, kind);
+  }
   co_return co_await deny_list(restriction->argument, std::move(question),
                                what, kind);
 }

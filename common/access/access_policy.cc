@@ -81,12 +81,14 @@ Task<Access::Outcome> Access::policy(const Restriction* restriction,
   std::string request = request_of(*service);
   Result<std::string> answer =
       co_await questions_.policy(service, std::move(request));
-  if (answer)
+  if (answer) {
     co_return co_await act(std::move(*answer), restriction->argument,
                            std::move(subject), depth);
-  if (in_default_action_)
+  }
+  if (in_default_action_) {
     co_return co_await act(built_in_default, restriction->argument,
                            std::move(subject), depth);
+  }
   in_default_action_ = true;
   const Outcome outcome =
       co_await act(service->default_action, restriction->argument,
