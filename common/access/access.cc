@@ -298,6 +298,12 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
       const bool warn_only = warn_only_;
       co_return co_await walk(list, std::move(subject), warn_only, depth + 1);
     }
+    case Check::permit_naked_ip_address:
+      log_.warning("restriction {} is deprecated. Use permit_mynetworks or "
+                   "permit_sasl_authenticated instead", restriction->name);
+      if (!facts_.helo) co_return Outcome::go_on;
+      co_return settle(judge_naked_address(*facts_.helo,
+                                           settings_->invalid_hostname_code));
     case Check::reject_unknown_client_hostname:
     case Check::reject_unknown_forward_client_hostname:
     case Check::reject_unknown_reverse_client_hostname:

@@ -43,6 +43,15 @@ Judged judge_helo_fqdn(std::string_view helo, int code, int literal_code) {
                   helo));
 }
 
+Judged judge_naked_address(std::string_view helo, int code) {
+  if (helo.find_first_not_of("0123456789.:") != std::string_view::npos)
+    return Judged::none();
+  if (mail::valid_hostaddr(helo)) return Judged::permitted();
+  return Judged::refused(
+      Fault::policy, code, "5.5.2",
+      fmt::format("<{}>: Helo command rejected: invalid ip address", helo));
+}
+
 Judged judge_fqdn_address(std::string_view address, std::string_view kind,
                           int code) {
   const std::string_view domain = mail::split_address(address).domain;

@@ -30,6 +30,8 @@ struct Judged {
 Judged judge_helo_syntax(std::string_view helo, int code);
 // reject_non_fqdn_helo_hostname; literals are judged by `literal_code`.
 Judged judge_helo_fqdn(std::string_view helo, int code, int literal_code);
+// permit_naked_ip_address: a HELO name that is an address without brackets.
+Judged judge_naked_address(std::string_view helo, int code);
 // reject_non_fqdn_sender, reject_non_fqdn_recipient; `kind` is "Sender
 // address" or "Recipient address".
 Judged judge_fqdn_address(std::string_view address, std::string_view kind,

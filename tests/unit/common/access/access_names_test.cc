@@ -17,7 +17,7 @@ TEST_CASE("a sender's domain must be able to get mail") {
       {"a@aonly.test", ""},
       {"a@six.test", ""},
       {"", ""},
-      {"a@here.test", ""},          // ours: no proof needed
+      {"a@here.test", ""},  // ours: no proof needed
       {"a@[192.0.2.9]", ""},
       {"a@none.test",
        "550 5.1.8 <a@none.test>: Sender address rejected: Domain not found"},
@@ -31,57 +31,70 @@ TEST_CASE("a sender's domain must be able to get mail") {
   };
   for (const Case& c : cases) {
     CAPTURE(c.sender);
-    Harness h("smtpd_sender_restrictions = reject_unknown_sender_domain\n"
-              "unknown_address_reject_code = 550\n");
-    h.questions.zone = {{"MX mx.test", {"10 mail.mx.test."}},
-                        {"A aonly.test", {"192.0.2.2"}},
-                        {"AAAA six.test", {"2001:db8::1"}},
-                        {"MX nullmx.test", {"0 ."}},
-                        {"MX broken.test", {"servfail"}},
-                        {"MX half.test", {"servfail"}},
-                        {"A half.test", {"192.0.2.3"}}};
+    Harness h(
+        "smtpd_sender_restrictions = reject_unknown_sender_domain\n"
+        "unknown_address_reject_code = 550\n");
+    h.questions.zone = {
+        {"MX mx.test", {"10 mail.mx.test."}}, {"A aonly.test", {"192.0.2.2"}},
+        {"AAAA six.test", {"2001:db8::1"}},   {"MX nullmx.test", {"0 ."}},
+        {"MX broken.test", {"servfail"}},     {"MX half.test", {"servfail"}},
+        {"A half.test", {"192.0.2.3"}}};
     h.facts.sender = c.sender;
     CHECK(h.rcpt() == c.reply);
   }
 }
 
 TEST_CASE("a temporary failure waits for the verdict, or does not") {
-  const char* later = "smtpd_recipient_restrictions = "
-                      "reject_unknown_sender_domain, reject\n";
-  Harness h(later);
-  h.questions.zone["MX client.test"] = {"servfail"};
-  CHECK_THAT(h.rcpt(), Contains("554 5.7.1 <b@here.test>: Recipient address "
-                                "rejected: Access denied"));
-  Harness now(std::string(later) + "unknown_address_tempfail_action = defer\n");
-  now.questions.zone["MX client.test"] = {"servfail"};
-  CHECK_THAT(now.rcpt(), Contains("450 4.1.8 <a@client.test>: "));
-  // Only warned about: said at once, and no consequence.
-  Harness warned("smtpd_recipient_restrictions = warn_if_reject "
-                 "reject_unknown_sender_domain\n");
-  warned.questions.zone["MX client.test"] = {"servfail"};
-  CHECK(warned.rcpt() == "");
-  CHECK_THAT(warned.log_text(), Contains("reject_warning: RCPT from "));
+  const char* later =
+      "smtpd_recipient_restrictions = "
+      "reject_unknown_sender_domain, reject\n";
+  SECTION("kept, a refusal comes first") {
+    Harness h(later);
+    h.questions.zone["MX client.test"] = {"servfail"};
+    CHECK_THAT(h.rcpt(), Contains("554 5.7.1 <b@here.test>: Recipient address "
+                                  "rejected: Access denied"));
+  }
+  SECTION("given at once") {
+    Harness now(std::string(later) +
+                "unknown_address_tempfail_action = defer\n");
+    now.questions.zone["MX client.test"] = {"servfail"};
+    CHECK_THAT(now.rcpt(), Contains("450 4.1.8 <a@client.test>: "));
+  }
+  SECTION("only warned about: said at once, and no consequence") {
+    Harness warned(
+        "smtpd_recipient_restrictions = warn_if_reject "
+        "reject_unknown_sender_domain\n");
+    warned.questions.zone["MX client.test"] = {"servfail"};
+    CHECK(warned.rcpt() == "");
+    CHECK_THAT(warned.log_text(), Contains("reject_warning: RCPT from "));
+  }
 }
 
 TEST_CASE("a recipient's domain is judged with words of its own") {
   Harness h("smtpd_recipient_restrictions = reject_unknown_recipient_domain\n");
   h.facts.recipient = "x@none.test";
-  CHECK(h.rcpt() == "450 4.1.2 <x@none.test>: Recipient address rejected: "
-                    "Domain not found");
+  CHECK(h.rcpt() ==
+        "450 4.1.2 <x@none.test>: Recipient address rejected: "
+        "Domain not found");
   h.questions.zone["MX none.test"] = {"0 ."};
-  CHECK(h.rcpt() == "556 5.1.10 <x@none.test>: Recipient address rejected: "
-                    "Domain none.test does not accept mail (nullMX)");
+  CHECK(h.rcpt() ==
+        "556 5.1.10 <x@none.test>: Recipient address rejected: "
+        "Domain none.test does not accept mail (nullMX)");
   h.facts.recipient = "x@relay.test";
   h.questions.zone["A relay.test"] = {"192.0.2.1"};
   CHECK(h.rcpt() == "");
 }
 
 TEST_CASE("the old name for both judges whom its list is about") {
-  Harness h("smtpd_sender_restrictions = reject_unknown_address\n");
-  CHECK_THAT(h.rcpt(), Contains("<a@client.test>: Sender address rejected"));
-  Harness r("smtpd_recipient_restrictions = reject_unknown_address\n");
-  r.facts.recipient = "x@none.test";
-  CHECK_THAT(r.rcpt(), Contains("<x@none.test>: Recipient address rejected"));
+  SECTION("the sender") {
+    Harness h("smtpd_sender_restrictions = reject_unknown_address\n");
+    CHECK_THAT(h.rcpt(), Contains("<a@client.test>: Sender address rejected"));
+  }
+  SECTION("the recipient") {
+    Harness r("smtpd_recipient_restrictions = reject_unknown_address\n");
+    r.facts.recipient = "x@none.test";
+    CHECK_THAT(r.rcpt(), Contains("<x@none.test>: Recipient address rejected"));
+  }
 }
 
 TEST_CASE("a HELO name has an address or a mail exchanger") {
@@ -96,13 +109,15 @@ TEST_CASE("a HELO name has an address or a mail exchanger") {
       {"[192.0.2.7]", ""},
       {"[nonsense]",
        "501 5.5.2 <[nonsense]>: Helo command rejected: invalid ip address"},
-      {"none.test", "550 5.7.1 <none.test>: Helo command rejected: Host not "
-                    "found"},
-      {"broken.test", "450 4.7.1 <broken.test>: Helo command rejected: Host "
-                      "not found"},
+      {"none.test",
+       "550 5.7.1 <none.test>: Helo command rejected: Host not "
+       "found"},
+      {"broken.test",
+       "450 4.7.1 <broken.test>: Helo command rejected: Host "
+       "not found"},
   };
-  for (const char* name : {"reject_unknown_helo_hostname",
-                           "reject_unknown_hostname"})
+  for (const char* name :
+       {"reject_unknown_helo_hostname", "reject_unknown_hostname"})
     for (const Case& c : cases) {
       CAPTURE(name, c.helo);
       Harness h(std::string("smtpd_helo_restrictions = ") + name +
@@ -139,15 +154,20 @@ TEST_CASE("a client's names are judged by what was found when it came") {
       "550 5.7.25 Client host rejected: cannot find the address of your "
       "hostname, [192.0.2.7]";
   const Case cases[] = {
-      {name, '2', '2', ""},          {name, '5', '5', no_name},
-      {name, '4', '2', name_later},  {name, '6', '2', no_name},
-      {old, '5', '5', no_name},      {reverse, '6', '2', ""},
+      {name, '2', '2', ""},
+      {name, '5', '5', no_name},
+      {name, '4', '2', name_later},
+      {name, '6', '2', no_name},
+      {old, '5', '5', no_name},
+      {reverse, '6', '2', ""},
       {reverse, '5', '5', no_reverse},
       {reverse, '4', '4',
        "450 4.7.1 Client host rejected: cannot find your reverse hostname, "
        "[192.0.2.7]"},
-      {forward, '2', '2', ""},       {forward, '6', '2', ""},
-      {forward, '5', '5', ""},       {forward, '5', '2', no_forward},
+      {forward, '2', '2', ""},
+      {forward, '6', '2', ""},
+      {forward, '5', '5', ""},
+      {forward, '5', '2', no_forward},
   };
   for (const Case& c : cases) {
     CAPTURE(c.restriction, c.name_code, c.reverse_code);
@@ -168,13 +188,12 @@ TEST_CASE("a backup mail exchanger takes what it stands in for") {
     bool taken;
   };
   const Case cases[] = {
-      {"x@here.test", true},      // ours
-      {"x@relay.test", true},     // relayed for
-      {"x@byname.test", true},    // we are its second
-      {"x@byaddress.test", true}, // by the address of one
-      {"x@primary.test", false},  // we are its first
-      {"x@other.test", false},
-      {"x%evil.test@byname.test", false},
+      {"x@here.test", true},       // ours
+      {"x@relay.test", true},      // relayed for
+      {"x@byname.test", true},     // we are its second
+      {"x@byaddress.test", true},  // by the address of one
+      {"x@primary.test", false},   // we are its first
+      {"x@other.test", false},    {"x%evil.test@byname.test", false},
   };
   const std::map<std::string, std::vector<std::string>> zone = {
       {"MX byname.test", {"5 first.test.", "10 mail.here.test."}},

@@ -9,7 +9,7 @@ using Catch::Contains;
 
 TEST_CASE("a policy service is told all that is known") {
   Harness h("smtpd_recipient_restrictions = check_policy_service "
-            "{ inet:127.0.0.1:9998, policy_context = outer }\n");
+            "{ inet:127.0.0.1:9998, policy_context=outer }\n");
   h.questions.actions["127.0.0.1:9998"] = "DUNNO";
   h.facts.size = 1234;
   h.facts.instance = "1.2.3";

@@ -34,24 +34,54 @@ TEST_CASE("permissions are logged where that is wished") {
       "smtpd_restriction_classes = mine\nmine = permit\n"
       "smtpd_sender_restrictions = mine\n"
       "smtpd_recipient_restrictions = permit_auth_destination\n";
-  Harness all(settings + "smtpd_log_access_permit_actions = static:all\n");
-  all.questions.table["192.0.2.7"] = "OK";
-  all.rcpt();
-  CHECK_THAT(all.log_text(),
-             Contains("permit: RCPT from client.test[192.0.2.7]: action=OK for "
-                      "Client host=client.test[192.0.2.7] from "
-                      "inline:{192.0.2.7=OK}; from=<a@client.test> "));
-  CHECK_THAT(all.log_text(), Contains("action=permit for Sender "
-                                      "address=a@client.test ; from="));
-  CHECK_THAT(all.log_text(), Contains("action=permit_auth_destination for "
-                                      "Recipient address=b@here.test ; "));
-  Harness one(settings + "smtpd_log_access_permit_actions = permit\n");
-  one.rcpt();
-  CHECK_THAT(one.log_text(), !Contains("permit_auth_destination"));
-  CHECK_THAT(one.log_text(), Contains("action=permit for Sender address"));
-  Harness none(settings);
-  none.rcpt();
-  CHECK(none.log_text().empty());
+  SECTION("all") {
+    Harness all(settings + "smtpd_log_access_permit_actions = static:all\n");
+    all.questions.table["192.0.2.7"] = "OK";
+    all.rcpt();
+    CHECK_THAT(
+        all.log_text(),
+        Contains("permit: RCPT from client.test[192.0.2.7]: action=OK for "
+                 "Client host=client.test[192.0.2.7] from "
+                 "inline:{192.0.2.7=OK}; from=<a@client.test> "));
+    CHECK_THAT(all.log_text(), Contains("action=permit for Sender "
+                                        "address=a@client.test ; from="));
+    CHECK_THAT(all.log_text(), Contains("action=permit_auth_destination for "
+                                        "Recipient address=b@here.test ; "));
+  }
+  SECTION("one") {
+    Harness one(settings + "smtpd_log_access_permit_actions = permit\n");
+    one.rcpt();
+    CHECK_THAT(one.log_text(), !Contains("permit_auth_destination"));
+    CHECK_THAT(one.log_text(), Contains("action=permit for Sender address"));
+  }
+  SECTION("none") {
+    Harness none(settings);
+    none.rcpt();
+    CHECK(none.log_text().empty());
+  }
+}
+
+TEST_CASE("a HELO name that is an address was once welcome") {
+  struct Case {
+    const char* helo;
+    const char* reply;
+  };
+  const Case cases[] = {
+      {"192.0.2.7", ""},
+      {"192.0.2.777", "501 5.5.2 <192.0.2.777>: Helo command rejected: "
+                      "invalid ip address"},
+      {"client.test", "554 5.7.1 <b@here.test>: Recipient address rejected: "
+                      "Access denied"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.helo);
+    Harness h("smtpd_recipient_restrictions = permit_naked_ip_address, "
+              "reject\n");
+    h.facts.helo = c.helo;
+    CHECK(h.rcpt() == c.reply);
+    CHECK_THAT(h.log_text(), Contains("permit_naked_ip_address is "
+                                      "deprecated"));
+  }
 }
 
 namespace {
@@ -75,9 +105,10 @@ class Recorder final : public Trace {
 }  // namespace
 
 TEST_CASE("a trace hears each step in order") {
-  Harness h("smtpd_restriction_classes = mine\nmine = reject\n"
-            "smtpd_client_restrictions = permit_mynetworks\n"
-            "smtpd_recipient_restrictions = reject_unauth_destination, mine\n");
+  Harness h(
+      "smtpd_restriction_classes = mine\nmine = reject\n"
+      "smtpd_client_restrictions = permit_mynetworks\n"
+      "smtpd_recipient_restrictions = reject_unauth_destination, mine\n");
   Recorder recorder;
   h.access().tell_steps_to(&recorder);
   h.rcpt();
