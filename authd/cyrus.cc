@@ -20,7 +20,7 @@ struct Lines {
 using CyrusCall = int (*)();
 template <class F>
 CyrusCall as_call(F* function) {
-  return reinterpret_cast<CyrusCall>(function);
+  return reinterpret_cast<CyrusCall>(reinterpret_cast<void (*)()>(function));
 }
 
 int log_line(void* context, int level, const char* text) {

@@ -69,7 +69,8 @@ int run(Service& service) {
   if (!applications.empty()) settings.application = applications.front();
   Channels channels(std::move(settings), users, gate, cyrus.get(),
                     without_cyrus, service.log());
-  Server server(channels, service.log());
+  Keys keys(service);
+  Server server(channels, keys, service.log());
   Timer patience([&service] { service.finished(); });
   service.when_linked(
       [&server](Arrival arrival) { server.take(std::move(arrival.link)); });
@@ -79,6 +80,7 @@ int run(Service& service) {
   });
   listen(service, channels);
   service.lock();
+  keys.start();
   return service.run();
 }
 

@@ -134,6 +134,8 @@ void Supervisor::handle(Process& process, ipc::Frame frame) {
     worker_asked(process, frame.id, *worker);
   } else if (auto dial = frame.as<ipc::DialPath>()) {
     dial_asked(process, frame.id, *dial);
+  } else if (auto secret = frame.as<ipc::SecretFileRequest>()) {
+    secret_asked(process, frame.id, *secret);
   } else {
     log_.warning("{} (pid {}) said something that does not decode",
                  process.program, process.pid);

@@ -17,6 +17,7 @@
 #include "common/ipc/link.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/dial.h"
+#include "common/ipc/messages/keys.h"
 #include "common/log/log.h"
 #include "common/loop/loop.h"
 #include "common/loop/task.h"
@@ -139,6 +140,10 @@ class Supervisor {
   // dial.cc
   void dial_asked(Process& asker, std::uint32_t question,
                   const ipc::DialPath& request);
+
+  // secrets.cc
+  void secret_asked(Process& asker, std::uint32_t question,
+                    const ipc::SecretFileRequest& request);
 
   // stopping.cc
   void stop(int signal_number, bool at_once);

@@ -18,6 +18,8 @@ constexpr Millis answer_limit = Seconds(30);
 // How long a connection without a line from the server is kept.
 constexpr Millis longest_silence = std::chrono::hours(24);
 
+constexpr Millis between_refreshes = Seconds(10);
+
 constexpr std::size_t longest_line = 65536;
 constexpr std::size_t most_handshake_lines = 1000;
 constexpr std::size_t most_mechanisms = 64;
@@ -47,12 +49,19 @@ AuthService::AuthService(AuthBackend& backend, const log::Log& log)
     : backend_(backend), log_(log) {}
 AuthService::~AuthService() = default;
 
+void AuthService::begin() {
+  if (ready_ || connecting_) return;
+  connecting_ = true;
+  last_attempt_ = Clock::now();
+  nursery_.start(live());
+}
+
+void AuthService::refresh() {
+  if (Clock::now() - last_attempt_ >= between_refreshes) begin();
+}
+
 Task<bool> AuthService::reach(Millis limit) {
-  if (ready_) co_return true;
-  if (!connecting_) {
-    connecting_ = true;
-    nursery_.start(live());
-  }
+  begin();
   if (connecting_) {
     Waiting asker(*this);
     co_await asker.settled.wait(limit);

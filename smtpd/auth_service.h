@@ -52,6 +52,9 @@ class AuthService {
   // within `limit` (connecting() then tells that it goes on).
   Task<bool> reach(Millis limit);
   bool connecting() const { return connecting_; }
+  // Connects again after a loss, without waiting, and not too often: so that
+  // what is offered is what the server has now.
+  void refresh();
   // What the server has offered last; empty while it was never reached.
   const std::vector<Mechanism>& mechanisms() const { return mechanisms_; }
 
@@ -59,6 +62,7 @@ class AuthService {
   friend class AuthExchange;
   class Waiting;
 
+  void begin();
   Task<void> live();
   Task<void> converse();
   Task<std::string> next_line(Millis limit);
@@ -73,6 +77,7 @@ class AuthService {
   std::unique_ptr<Stream> stream_;  // null: not connected
   std::vector<Mechanism> mechanisms_;
   bool connecting_ = false;
+  Clock::time_point last_attempt_{};
   bool ready_ = false;  // the handshake is over
   std::uint32_t last_id_ = 0;
   std::map<std::uint32_t, AuthExchange*> exchanges_;

@@ -20,6 +20,12 @@ const std::string& or_else(const std::string& text, const std::string& other) {
 const std::string no_reason = "(reason unavailable)";
 const std::string no_name = "(unavailable)";
 
+// Whom a certificate names that we trust.
+std::optional<std::string> trusted_name(const tls::Facts& facts) {
+  if (!facts.peer.trusted || facts.peer.subject.empty()) return std::nullopt;
+  return facts.peer.subject;
+}
+
 bool contains(const std::vector<std::string>& words, const std::string& word) {
   for (const std::string& each : words)
     if (equal_nocase(each, word)) return true;
@@ -37,7 +43,11 @@ bool Session::takes_auth() const {
 
 SessionMeans Session::means() const {
   SessionMeans means;
-  means.encrypted = encrypted();
+  if (!facts_.tls) return means;
+  means.encrypted = true;
+  means.channel_binding =
+      !facts_.tls->server_end_point.empty() || !facts_.tls->exporter.empty();
+  means.client_certificate = trusted_name(*facts_.tls).has_value();
   return means;
 }
 
@@ -46,7 +56,11 @@ SessionMeans Session::means() const {
 // or the server only is slow, the session goes on. False: it has been ended.
 Task<bool> Session::reach_authentication() {
   AuthService& auth = surroundings_.authentication();
-  if (!takes_auth() || !auth.mechanisms().empty()) co_return true;
+  if (!takes_auth()) co_return true;
+  if (!auth.mechanisms().empty()) {
+    auth.refresh();
+    co_return true;
+  }
   const bool reached = co_await auth.reach(before_greeting);
   if (reached ? !auth.mechanisms().empty() : auth.connecting())
     co_return true;
@@ -137,6 +151,11 @@ AuthStart Session::auth_start(const std::string& method) const {
   start.remote_address = facts_.client.address;
   start.remote_port = facts_.client.port;
   start.secured = encrypted();
+  if (facts_.tls) {
+    start.certificate_name = trusted_name(*facts_.tls);
+    start.server_end_point = facts_.tls->server_end_point;
+    start.exporter = facts_.tls->exporter;
+  }
   return start;
 }
 

@@ -58,6 +58,8 @@ std::string Session::ehlo_reply(const std::vector<std::string>& auth) const {
                         : "SIZE");
   if (keeps(keyword_vrfy) && !settings_->disable_vrfy) lines.push_back("VRFY");
   if (keeps(keyword_etrn)) lines.push_back("ETRN");
+  if (keeps(keyword_starttls) && settings_->tls.offered && !facts_.tls)
+    lines.push_back("STARTTLS");
   lines.insert(lines.end(), auth.begin(), auth.end());
   if (keeps(keyword_xclient) && may_xclient_)
     lines.push_back("XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN "

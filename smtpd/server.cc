@@ -22,7 +22,8 @@ Server::Server(Service& service)
                 }),
       content_(service, service.config().get<"cleanup_service_name">()),
       flush_(service, service.config().get<"flush_service_name">()),
-      room_(service, service.config().get<"cleanup_service_name">()) {
+      room_(service, service.config().get<"cleanup_service_name">()),
+      keys_(service) {
   const config::Config& config = service.config();
   relaxed_ =
       std::make_shared<Settings>(Settings::read(config, service.log()));
@@ -38,6 +39,7 @@ Server::Server(Service& service)
   authentication_ = std::make_unique<AuthService>(*backend_, service.log());
   warn_of_missing_parts();
   preload();
+  prepare_tls();
   service.when_stressed(
       [this](bool on) { current_ = on ? stressed_ : relaxed_; });
   service.when_drained([this] { drain(); });
@@ -63,18 +65,43 @@ void Server::preload() {
 
 void Server::warn_of_missing_parts() const {
   const config::Config& config = service_.config();
-  const std::string tls = config.text("smtpd_tls_security_level");
   const auto say = [this](const char* parameter) {
     service_.log().warning("{} is set, but is not available in this version",
                            parameter);
   };
-  if (!tls.empty() && tls != "none") say("smtpd_tls_security_level");
   if (!config.text("smtpd_proxy_filter").empty()) say("smtpd_proxy_filter");
   if (!config.text("smtpd_upstream_proxy_protocol").empty())
     say("smtpd_upstream_proxy_protocol");
 }
 
+// Before the process is locked: OpenSSL and we read files here.
+void Server::prepare_tls() {
+  const tls::ServerSettings& settings = relaxed_->tls;
+  if (!settings.offered) return;
+  for (const std::string& remark : settings.remarks)
+    service_.log().warning(std::string_view(remark));
+  Status started = tls::start_library(service_.config());
+  if (started) {
+    Result<std::shared_ptr<tls::ServerContext>> made =
+        tls::ServerContext::make(settings, &keys_, service_.log());
+    if (made) tls_ = std::move(*made);
+    else started = made.trouble();
+  }
+  if (!started)
+    service_.log().warning("{}: disabling TLS support",
+                           started.trouble().text);
+}
+
+// So that what is wrong with a certificate is logged before a client comes.
+Task<void> Server::warm_up() {
+  Status ready = co_await tls_->prepare();
+  if (!ready)
+    service_.log().warning("TLS is not available to clients until this is "
+                           "repaired");
+}
+
 void Server::start() {
+  if (tls_) nursery_.start(warm_up());
   for (Listener& listener : service_.listeners())
     listening_.push_back(std::make_unique<Listening>(
         listener, service_.log(), [this] { return accepts(); },

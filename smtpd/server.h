@@ -11,6 +11,7 @@
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
 #include "common/service/service.h"
+#include "common/tls/service_keys.h"
 #include "smtpd/auth_backends.h"
 #include "smtpd/content_pool.h"
 #include "smtpd/listening.h"
@@ -42,14 +43,17 @@ class Server final : public Surroundings {
   Task<Result<std::string>> policy(const PolicyService* service,
                                    std::string request) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
-  AuthService& authentication() override { return *authentication_; }
   Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
+  AuthService& authentication() override { return *authentication_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
+  std::shared_ptr<tls::ServerContext> tls() override { return tls_; }
 
  private:
   void preload();
   void warn_of_missing_parts() const;
+  void prepare_tls();
+  Task<void> warm_up();
   bool accepts() const;
   void arrived(Fd socket, bool passed);
   Task<void> serve(Fd socket, bool passed);
@@ -64,6 +68,8 @@ class Server final : public Surroundings {
   SharedLink flush_;
   SharedLink room_;
   Clock::time_point room_asked_{};  // when it last said yes
+  tls::ServiceKeys keys_;
+  std::shared_ptr<tls::ServerContext> tls_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
   std::unique_ptr<AuthBackend> backend_;
   std::unique_ptr<AuthService> authentication_;

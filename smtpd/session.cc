@@ -43,9 +43,11 @@ Task<void> Session::converse() {
   co_await identify();
   do {
     restart_ = false;
-    const bool admitted = co_await admit();
-    bool able = admitted;
-    if (admitted) {
+    bool able = co_await admit();
+    if (able) {
+      able = co_await wrap();
+    }
+    if (able) {
       able = co_await reach_authentication();
     }
     if (able) {
@@ -244,6 +246,11 @@ Task<bool> Session::admissible(const Command* command, std::string line) {
     co_return false;
   }
   facts_.where = command->name;
+  if (settings_->tls.required && !facts_.tls && !command->before_tls) {
+    co_await reply("530 5.7.0 Must issue a STARTTLS command first");
+    ++errors_;
+    co_return false;
+  }
   if (!talks_early(*command)) co_return true;
   log_.info("improper command pipelining after {} from {}: {}", command->name,
             facts_.client.shown(),
@@ -292,12 +299,7 @@ Task<bool> Session::dispatch(Verb verb, CommandLine line) {
     case Verb::etrn: co_return co_await etrn(std::move(line));
     case Verb::quit: co_return co_await quit();
     case Verb::auth: co_return co_await auth(std::move(line));
-    case Verb::starttls:
-      if (!line.bare()) {
-        co_return co_await refuse(Fault::protocol,
-                                  "501 5.5.4 Syntax: STARTTLS");
-      }
-      break;
+    case Verb::starttls: co_return co_await starttls(std::move(line));
     case Verb::unknown: break;
   }
   co_return co_await refuse(Fault::protocol,

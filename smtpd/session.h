@@ -1,7 +1,7 @@
 // One client, from its greeting to its end (RFC 5321). Read session.cc from
 // the top, then the commands: command_hello.cc, command_mail.cc,
-// command_rcpt.cc, command_data.cc, command_bdat.cc, command_other.cc,
-// command_proxy.cc (XCLIENT, XFORWARD), command_auth.cc.
+// command_rcpt.cc, command_data.cc, command_bdat.cc, command_starttls.cc,
+// command_auth.cc, command_other.cc, command_proxy.cc (XCLIENT, XFORWARD).
 //
 // An idle session is this object, one stream without buffers and three
 // coroutine frames; what a transaction needs is made with MAIL.
@@ -12,11 +12,12 @@
 #include <optional>
 #include <string>
 
+#include "common/access/access.h"
 #include "common/log/log.h"
 #include "common/loop/stream.h"
 #include "common/loop/task.h"
 #include "common/mail/path.h"
-#include "common/access/access.h"
+#include "common/mail/received.h"
 #include "smtpd/command_line.h"
 #include "smtpd/commands.h"
 #include "smtpd/data_reader.h"
@@ -111,6 +112,15 @@ class Session {
   Task<bool> vrfy(CommandLine line);
   Task<bool> etrn(CommandLine line);
   Task<bool> quit();
+  Task<bool> starttls(CommandLine line);
+
+  // --- TLS (command_starttls.cc) ---
+  Task<bool> wrap();
+  Task<bool> tls_available();
+  Task<bool> too_many_tls_sessions();
+  Task<void> start_tls();
+  Task<void> count_tls_session();
+  Task<void> require_certificate();
 
   // --- their parts ---
   Task<bool> greeted(std::string name);
@@ -153,7 +163,7 @@ class Session {
                                             const std::string& value,
                                             Forwarded* forwarded);
   // Is the session protected by TLS?
-  bool encrypted() const { return false; }
+  bool encrypted() const { return facts_.tls != nullptr; }
   bool takes_auth() const;
   SessionMeans means() const;
   Task<bool> reach_authentication();
@@ -198,5 +208,8 @@ class Session {
   bool may_xclient_ = false, may_xforward_ = false;
   std::int64_t forwarded_remote_ = -1;  // XFORWARD SOURCE: 1 remote, 0 local
 };
+
+// For the Received header; `asked`: clients are asked for a certificate.
+mail::TlsTrace tls_trace(const tls::Facts& facts, bool asked);
 
 }  // namespace postern::smtpd

@@ -13,6 +13,7 @@
 #include "common/log/log.h"
 #include "common/loop/loop.h"
 #include "common/tables/match_list.h"
+#include "common/tls/settings.h"
 #include "smtpd/sasl_settings.h"
 
 namespace postern::smtpd {
@@ -75,6 +76,9 @@ struct Settings : access::Settings {
   unsigned discarded_keywords, notify_faults;
   std::int64_t override_flags;  // receive_override_options, CleanupFlag bits
   SaslSettings sasl;
+  tls::ServerSettings tls;
+  std::string relay_clientcerts;
+  std::int64_t new_tls_session_rate_limit;
   tables::MatchList event_exceptions, xclient_hosts, xforward_hosts,
       bare_newline_exclusions, forbidden_commands, noop_list;
   // address_verify_sender: what it accepts is not judged.

@@ -48,6 +48,7 @@ Judged Access::judge(const Restriction& restriction,
     case Check::permit_sasl_authenticated:
       return is_login(f) ? Judged::permitted() : Judged::none();
     case Check::reject_plaintext_session:
+      if (f.tls) return Judged::none();
       return Judged::refused(Fault::policy, s.plaintext_code, "4.7.1",
                              "Session encryption is required");
     case Check::reject_unauth_pipelining:
@@ -75,8 +76,11 @@ Judged Access::judge(const Restriction& restriction,
       return plain(s.multi_recipient_code, "5.5.3", subject.name, subject.kind,
                    "Multi-recipient bounce");
     }
+    case Check::permit_tls_all_clientcerts:
+      return f.tls && f.tls->peer.trusted ? Judged::permitted()
+                                          : Judged::none();
     default:
-      // Nobody is authenticated by a certificate yet.
+      // Nobody is authenticated by a certificate of a table yet.
       return Judged::none();
   }
 }

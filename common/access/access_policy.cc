@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "common/access/access.h"
+#include "common/mail/path.h"
 
 namespace postern::access {
 namespace {
@@ -30,6 +31,10 @@ std::string Access::request_of(const PolicyService& service) const {
   const bool counted = facts_.where == "DATA" ||
                        facts_.where == "END-OF-MESSAGE" ||
                        facts_.where == "BDAT";
+  const tls::Facts none;
+  const tls::Facts& link = facts_.tls ? *facts_.tls : none;
+  const tls::PeerCertificate& peer = link.peer;
+  const bool trusted = peer.trusted;
   const auto text = [](const std::optional<std::string>& value) {
     return value.value_or("");
   };
@@ -56,13 +61,14 @@ std::string Access::request_of(const PolicyService& service) const {
       {"sasl_method", facts_.login ? facts_.login->method : ""},
       {"sasl_username", facts_.login ? facts_.login->user : ""},
       {"sasl_sender", ""},
-      {"ccert_subject", ""},
-      {"ccert_issuer", ""},
-      {"ccert_fingerprint", ""},
-      {"ccert_pubkey_fingerprint", ""},
-      {"encryption_protocol", ""},
-      {"encryption_cipher", ""},
-      {"encryption_keysize", "0"},
+      {"ccert_subject", mail::xtext_encode(trusted ? peer.subject : "")},
+      {"ccert_issuer", mail::xtext_encode(trusted ? peer.issuer : "")},
+      // Who compares fingerprints needs no authority's word.
+      {"ccert_fingerprint", peer.fingerprint},
+      {"ccert_pubkey_fingerprint", peer.key_fingerprint},
+      {"encryption_protocol", link.protocol},
+      {"encryption_cipher", link.cipher},
+      {"encryption_keysize", std::to_string(link.used_bits)},
       {"policy_context", service.context},
   };
   return policy_request(attributes);

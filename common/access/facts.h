@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/access/client.h"
+#include "common/tls/facts.h"
 
 namespace postern::access {
 
@@ -51,6 +52,8 @@ struct Facts {
   std::string instance;
   std::unique_ptr<Login> login;  // null: nobody
   unsigned faults = 0;  // of the session so far
+  // What the TLS connection is like; null: there is none.
+  std::shared_ptr<const tls::Facts> tls;
 
   // For log lines.
   std::string queue_name() const {

@@ -56,6 +56,20 @@ Keys make_keys(std::string_view password, const Wanted& wanted) {
   return keys;
 }
 
+Keys imported_keys(const ForeignHash& hash) {
+  if (hash.scheme == "ARGON2" && hash.data.starts_with("$argon2id$"))
+    return {{std::string(argon2id_kind), hash.data}};
+  Keys keys;
+  if (hash.scheme == "CRAM-MD5")
+    keys.push_back({std::string(cram_md5_kind), to_hex(hash.data)});
+  keys.push_back({std::string(imported_kind), to_text(hash)});
+  if (hash.scheme == "SCRAM-SHA-1")
+    keys.push_back({std::string(scram_sha_1_kind), hash.data});
+  if (hash.scheme == "SCRAM-SHA-256")
+    keys.push_back({std::string(scram_sha_256_kind), hash.data});
+  return keys;
+}
+
 Checked check(const Keys* keys, std::string_view password,
               const std::string& nobody, const Wanted& wanted) {
   const std::string* own = keys ? find_key(*keys, argon2id_kind) : nullptr;

@@ -39,6 +39,12 @@ Wanted wanted_for(std::string_view mechanisms, const Cost& cost);
 // Empty: there was no memory for Argon2id.
 Keys make_keys(std::string_view password, const Wanted& wanted);
 
+// Keys for a password that another program kept: the hash itself where it is
+// one of ours, and otherwise under imported_kind. Of a password in the clear
+// make_keys() makes them.
+struct ForeignHash;
+Keys imported_keys(const ForeignHash& hash);
+
 // What a check of a password against a user's keys gives.
 struct Checked {
   bool good = false;

@@ -7,6 +7,7 @@
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
 #include "common/ipc/messages/dial.h"
+#include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/verify.h"
@@ -68,6 +69,16 @@ constexpr Edge edges[] = {
     // Connections that somebody else makes.
     edge<DialHost>(Role::smtpd, Role::lookup),
     edge<DialHost>(Role::cleanup, Role::lookup),
+    // Certificates and signatures.
+    edge<IdentityFind>(Role::smtpd, Role::authd),
+    edge<SignRequest>(Role::smtpd, Role::authd),
+    edge<TicketKeysFind>(Role::smtpd, Role::authd),
+    edge<SessionFind>(Role::smtpd, Role::authd),
+    edge<SessionKeep>(Role::smtpd, Role::authd),
+    edge<IdentityFind>(Role::smtp, Role::authd),
+    edge<SignRequest>(Role::smtp, Role::authd),
+    edge<SessionFind>(Role::smtp, Role::authd),
+    edge<SessionKeep>(Role::smtp, Role::authd),
 };
 
 // Every daemon and master; a worker talks to local alone.
@@ -89,6 +100,7 @@ std::vector<Edge> all_edges() {
   all.push_back(edge<WorkerRequest>(Role::local, Role::master));
   for (const Role asker : {Role::smtpd, Role::cleanup})
     all.push_back(edge<DialPath>(asker, Role::master));
+  all.push_back(edge<SecretFileRequest>(Role::authd, Role::master));
   return all;
 }
 

@@ -11,6 +11,7 @@
 #include "common/base/panic.h"
 #include "common/base/text.h"
 #include "common/ipc/messages/dial.h"
+#include "common/ipc/messages/keys.h"
 #include "common/os/files.h"
 #include "common/sandbox/lock.h"
 #include "common/service/places.h"
@@ -266,6 +267,17 @@ Task<Result<Fd>> Service::dial(config::Endpoint endpoint, Millis limit) {
   if (made.trouble.present) co_return made.trouble.trouble();
   if (!made.socket) co_return try_later("3.0", "no connection was made");
   co_return std::move(made.socket);
+}
+
+Task<Result<Fd>> Service::secret_file(std::string path, Millis limit) {
+  const ipc::SecretFileRequest request{std::move(path)};
+  Result<ipc::SecretFileAnswer> answer =
+      co_await state_->control->call(request, limit);
+  if (!answer) co_return answer.trouble();
+  if (answer->trouble.present) co_return answer->trouble.trouble();
+  if (!answer->file)
+    co_return try_later("3.0", "master did not open " + request.path);
+  co_return std::move(answer->file);
 }
 
 void Service::when_linked(std::function<void(Arrival)> callback) {

@@ -95,6 +95,10 @@ class Service {
   Task<Result<std::unique_ptr<ipc::Link>>> worker(ipc::WorkerRequest request,
                                                   Millis limit);
 
+  // authd only: a file that the configuration names as certificate, key or
+  // table of them, opened for reading.
+  Task<Result<Fd>> secret_file(std::string path, Millis limit);
+
   // Callbacks from master. Set them before run().
   void when_linked(std::function<void(Arrival)> callback);
   void when_woken(std::function<void(std::string service)> callback);

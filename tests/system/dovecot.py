@@ -1,10 +1,12 @@
 """A private Dovecot that knows some passwords, for tests of log-ins: Debian's
 dovecot-core, in a directory of the test, ended with it."""
 
+import grp
 import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 
 from suite import wait_until
@@ -78,7 +80,6 @@ class Dovecot:
         me = pwd.getpwuid(os.geteuid()).pw_name
         user = "dovecot" if os.geteuid() == 0 else me
         group = pwd.getpwnam(user).pw_gid
-        import grp
         (self.top / "dovecot.conf").write_text(CONFIGURATION.format(
             top=self.top, user=user, group=grp.getgrgid(group).gr_name,
             socket=self.socket, port=port))
@@ -98,12 +99,21 @@ class Dovecot:
     def stop(self):
         if self.child is None:
             return
+        # Its auth process would go on serving who is connected.
+        of_master = pathlib.Path(
+            f"/proc/{self.child.pid}/task/{self.child.pid}/children")
+        children = [int(pid) for pid in of_master.read_text().split()]
         self.child.terminate()
         try:
             self.child.wait(30)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait(30)
+        for pid in children:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         self.child = None
         self.socket.unlink(missing_ok=True)
 

@@ -2,16 +2,14 @@
 """Nobody relays who may not, however the address is written: every trick that
 is known, by a stranger, by one whose password is wrong, by one who uses
 another's address, and by one who may log in over TLS alone.
-relay_walk_test.py BIN. Where Dovecot is missing, who logs in is said by
-XCLIENT."""
+relay_walk_test.py BIN. Who has logged in is said by XCLIENT."""
 
 import base64
-import os
 import socket
 import sys
 
 from peers import Sink
-from suite import Suite, free_port
+from suite import Suite, free_port, wait_until
 
 HERE, AWAY = "mail.example.com", "elsewhere.test"
 
@@ -51,6 +49,14 @@ RECIPIENTS = [
 ]
 
 
+# Odd local names, decoded by nobody: taken where every local name is, and
+# not known there.
+LOCAL_NAMES = {
+    f"<x=40{AWAY}@{HERE}>", f"<x+40{AWAY}>", f"<x\uff20{AWAY}@{HERE}>",
+    f"<=?utf-8?q?x=40{AWAY}?=@{HERE}>", f"<+AEA-x{AWAY}@{HERE}>",
+}
+
+
 class Session:
     def __init__(self, port):
         self.socket = socket.create_connection(
@@ -78,15 +84,18 @@ class Session:
 
 
 def walk(session, sender, extra=""):
-    """What of RECIPIENTS was accepted, each in a message of its own."""
+    """What of RECIPIENTS was accepted, each in a message of its own, and is no
+    local name."""
     accepted = []
     for recipient in RECIPIENTS:
         utf8 = "" if recipient.isascii() else " SMTPUTF8"
         assert session.say(f"MAIL FROM:<{sender}>{extra}{utf8}")[0] == "2"
-        if session.say(f"RCPT TO:{recipient}")[0] == "2":
+        # A notice to the sender would not be relaying, and look like it.
+        if session.say(f"RCPT TO:{recipient} NOTIFY=NEVER")[0] == "2":
             assert session.say("DATA")[:3] == "354"
             session.say("Subject: relayed\r\n\r\ntext\r\n.")
-            accepted.append(recipient)
+            if recipient not in LOCAL_NAMES:
+                accepted.append(recipient)
         session.say("RSET")
     return accepted
 
@@ -127,8 +136,7 @@ def main():
     suite, failed = stage.suite, []
 
     def expect(what, accepted):
-        # Odd, but ours: a name without domain that is no address of another.
-        print("ok  " if not accepted else "look", what, accepted)
+        print("ok  " if not accepted else "FAIL", what, accepted)
         failed.extend(f"{what}: {each}" for each in accepted)
 
     try:
@@ -167,8 +175,7 @@ def main():
         session.say("EHLO client.test")
         expect("one who has logged out again", walk(session, "a@client.test"))
         session.close()
-        # What was accepted in spite of all has been tried by now.
-        suite.tool("postqueue", "-f")
+        wait_until(lambda: not suite.queue(), 60)
         assert not stage.sink.texts(), stage.sink.texts()
         if failed:
             print("\n".join(suite.log().splitlines()[-60:]))

@@ -223,7 +223,7 @@ def main():
                 print("FAIL", test.__name__)
                 traceback.print_exc(file=sys.stdout)
         if failed:
-            print("\n".join(stage.suite.log().splitlines()[-80:]))
+            print("\n".join(stage.suite.log().splitlines()[-40:]))
             print(stage.dovecot.log())
     finally:
         stage.close()

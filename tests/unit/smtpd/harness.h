@@ -73,8 +73,8 @@ class FakeSurroundings final : public Surroundings {
   Task<Result<std::string>> policy(const PolicyService* service,
                                    std::string request) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
-  AuthService& authentication() override { return auth_; }
   Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
+  AuthService& authentication() override { return auth_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
 

@@ -1,6 +1,7 @@
 // check_policy_service: what is asked, and what an answer does.
 #include <catch2/catch.hpp>
 
+#include "common/tls/facts.h"
 #include "tests/unit/common/access/harness.h"
 
 using namespace postern;
@@ -27,6 +28,32 @@ TEST_CASE("a policy service is told all that is known") {
         "ccert_fingerprint=\nccert_pubkey_fingerprint=\n"
         "encryption_protocol=\nencryption_cipher=\nencryption_keysize=0\n"
         "policy_context=outer\n\n");
+}
+
+TEST_CASE("a policy service is told of the login and of TLS") {
+  Harness h("smtpd_recipient_restrictions = check_policy_service unix:p\n");
+  h.questions.actions["p"] = "DUNNO";
+  h.facts.login = std::make_unique<access::Login>();
+  h.facts.login->method = "PLAIN";
+  h.facts.login->user = "ann";
+  auto link = std::make_shared<tls::Facts>();
+  link->protocol = "TLSv1.3";
+  link->cipher = "TLS_AES_256_GCM_SHA384";
+  link->used_bits = 256;
+  link->peer.subject = "a b";
+  link->peer.fingerprint = "AB:CD";
+  h.facts.tls = link;
+  h.rcpt();
+  const std::string untrusted = h.questions.requests.at(0);
+  CHECK_THAT(untrusted, Contains("\nsasl_method=PLAIN\nsasl_username=ann\n"));
+  CHECK_THAT(untrusted, Contains("\nccert_subject=\n"));
+  CHECK_THAT(untrusted, Contains("\nccert_fingerprint=AB:CD\n"));
+  CHECK_THAT(untrusted,
+             Contains("\nencryption_protocol=TLSv1.3\nencryption_cipher=TLS_"
+                      "AES_256_GCM_SHA384\nencryption_keysize=256\n"));
+  link->peer.trusted = true;
+  h.rcpt();
+  CHECK_THAT(h.questions.requests.at(1), Contains("\nccert_subject=a+20b\n"));
 }
 
 TEST_CASE("recipients are counted where all are known; ETRN names its site") {
