@@ -111,6 +111,7 @@ std::string pages() {
                DnsFind, DnsAnswer, AnvilNote, AnvilAnswer>("lookup.h") +
          group<MessageAdmit, RouteWire, FlushRequest, FlushAnswer,
                NoticeRequest, NoticeRecipient, NoticeDone>("queue.h") +
+         group<VerifyFind, VerifyAnswer, VerifyNote, VerifyNoted>("verify.h") +
          group<StoreRequest, StoreAnswer>("worker.h") +
          "## `common/ipc/wire.h`\n\n" + message_text<TroubleWire>();
 }
