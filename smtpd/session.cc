@@ -99,6 +99,7 @@ Task<bool> Session::admit() {
                        s->connection_rate_limit == 0 &&
                        s->message_rate_limit == 0 &&
                        s->recipient_rate_limit == 0 &&
+                       s->new_tls_session_rate_limit == 0 &&
                        s->sasl.rate_limit == 0))
     co_return true;
   const bool spared = co_await access_.in_list(&s->event_exceptions);

@@ -197,7 +197,6 @@ Settings Settings::read(const config::Config& config, const log::Log& log) {
   read_lists(s, config, log);
   s.sasl = SaslSettings::read(config, log);
   s.tls = tls::ServerSettings::read(config);
-  s.relay_clientcerts = config.get<"relay_clientcerts">();
   return s;
 }
 

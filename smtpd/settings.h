@@ -77,7 +77,6 @@ struct Settings : access::Settings {
   std::int64_t override_flags;  // receive_override_options, CleanupFlag bits
   SaslSettings sasl;
   tls::ServerSettings tls;
-  std::string relay_clientcerts;
   std::int64_t new_tls_session_rate_limit;
   tables::MatchList event_exceptions, xclient_hosts, xforward_hosts,
       bare_newline_exclusions, forbidden_commands, noop_list;

@@ -84,6 +84,7 @@ class Access {
   Task<Outcome> apply(const Restriction* restriction, Subject subject,
                       int depth);
   Task<Outcome> destination(Check check, std::string name);
+  Task<Outcome> known_certificate();
   Task<Outcome> listed(std::string address, bool as_sender);
   Task<Outcome> walk_stage(const RestrictionList* list, const char* parameter,
                            Subject subject);

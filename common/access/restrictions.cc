@@ -113,7 +113,7 @@ constexpr RestrictionName names[] = {
     {"reject_rhsbl_sender", reject_rhsbl_sender, Argument::domain,
      Party::sender},
     {"check_policy_service", check_policy_service, Argument::service},
-    {"check_ccert_access", not_built, Argument::table},
+    {"check_ccert_access", check_ccert_access, Argument::certificate},
     {"check_sasl_access", check_sasl_access, Argument::table},
     {"reject_authenticated_sender_login_mismatch",
      reject_authenticated_sender_login_mismatch},
@@ -130,10 +130,32 @@ const RestrictionName* find_name(std::string_view word) {
   return nullptr;
 }
 
+// "{ type:table { search_order = cert_fingerprint } }", or a table alone.
+bool parse_certificate_check(Restriction& one) {
+  one.search_order = {"cert_fingerprint", "pubkey_fingerprint"};
+  if (one.argument.starts_with('{')) {
+    const auto parts = split_braced(
+        std::string_view(one.argument).substr(1, one.argument.size() - 2));
+    if (!parts || parts->empty() || parts->size() > 2) return false;
+    one.argument = parts->front();
+    if (parts->size() == 2) {
+      const std::vector<std::string> order =
+          split_words(parts->back(), ", \t\r\n{}=");
+      if (order.size() < 2 || order.front() != "search_order") return false;
+      one.search_order.assign(order.begin() + 1, order.end());
+    }
+  }
+  for (const std::string& each : one.search_order)
+    if (each != "cert_fingerprint" && each != "pubkey_fingerprint")
+      return false;
+  return one.argument.find(':') != std::string::npos;
+}
+
 bool fits(Argument kind, const std::string& word) {
   switch (kind) {
     case Argument::table:
       return word.find(':') != std::string::npos;
+    case Argument::certificate:
     case Argument::service:
       return word.find(':') != std::string::npos || word.starts_with('{');
     case Argument::domain:
@@ -173,6 +195,10 @@ Restriction parse_one(const std::vector<std::string>& words, std::size_t& at,
     return one;
   }
   one.argument = words[++at];
+  if (row->argument == Argument::certificate && !parse_certificate_check(one)) {
+    one.check = no_argument;
+    one.argument.clear();
+  }
   return one;
 }
 

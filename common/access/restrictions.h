@@ -62,6 +62,7 @@ enum class Check : std::uint8_t {
   check_helo_access,
   check_sender_access,
   check_recipient_access,
+  check_ccert_access,
   check_sasl_access,
   check_etrn_access,
   // Tables of the hosts that serve a name: check_sender_mx_access, …
@@ -101,7 +102,14 @@ enum class Party : std::uint8_t {
 enum class Hosts : std::uint8_t { none, addresses, exchangers, name_servers };
 
 // What the word behind a name is.
-enum class Argument : std::uint8_t { none, table, domain, seconds, service };
+enum class Argument : std::uint8_t {
+  none,
+  table,
+  certificate,  // a table, or one in braces with its search_order
+  domain,
+  seconds,
+  service
+};
 
 struct RestrictionName {
   std::string_view name;
@@ -123,6 +131,8 @@ struct Restriction {
   bool warn_only = false;  // warn_if_reject stands before it
   Party party = Party::none;
   Hosts hosts = Hosts::none;
+  // check_ccert_access: which fingerprints are asked for, in order.
+  std::vector<std::string> search_order = {};
 };
 using RestrictionList = std::vector<Restriction>;
 

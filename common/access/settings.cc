@@ -154,6 +154,7 @@ void read(Settings& s, const config::Config& c, const log::Log& log) {
   s.rbl_reply = c.get<"default_rbl_reply">();
   s.rbl_reply_maps = c.get<"rbl_reply_maps">();
   s.login_maps = c.get<"smtpd_sender_login_maps">();
+  s.relay_clientcerts = c.get<"relay_clientcerts">();
   s.sasl_enabled = c.get<"smtpd_sasl_auth_enable">();
   s.old_rbl_domains = split_words(c.get<"maps_rbl_domains">());
   read_switches(s, c);
@@ -185,7 +186,8 @@ void Settings::open_tables() {
 }
 
 std::vector<std::string> Settings::table_names() const {
-  std::vector<std::string> maps{rbl_reply_maps, login_maps};
+  std::vector<std::string> maps{rbl_reply_maps, login_maps,
+                                relay_clientcerts};
   for (const RestrictionList* list : restrictions.all())
     for (const Restriction& one : *list)
       if (one.check != Check::check_policy_service &&

@@ -49,6 +49,7 @@ struct Settings {
 
   std::string rbl_reply, rbl_reply_maps;
   std::string login_maps;  // smtpd_sender_login_maps
+  std::string relay_clientcerts;
   std::vector<std::string> old_rbl_domains;  // maps_rbl_domains
   Unverified unverified_sender, unverified_recipient;
   Millis verify_wait{};  // for a probe's end

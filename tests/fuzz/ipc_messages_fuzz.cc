@@ -11,6 +11,7 @@
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
 #include "common/ipc/messages/dial.h"
+#include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/verify.h"
@@ -52,8 +53,11 @@ using All = Messages<
     DeliverReport, DeliverRequest, TableAnswer, TableFind, UserAnswer, UserFind,
     MailHostsAnswer, MailHostsFind, ClientNameAnswer, ClientNameFind, DnsAnswer,
     DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest,
-    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost,
-    VerifyAnswer, VerifyFind, VerifyNoted, VerifyNote>;
+    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost, RoomAnswer,
+    RoomFind, IdentityAnswer, IdentityFind, SignAnswer, SignRequest,
+    TicketKeysAnswer, TicketKeysFind, SessionAnswer, SessionFind, SessionKeep,
+    SecretFileAnswer, SecretFileRequest, VerifyAnswer, VerifyFind, VerifyNoted,
+    VerifyNote>;
 
 }  // namespace
 

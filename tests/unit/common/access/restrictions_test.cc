@@ -40,6 +40,10 @@ TEST_CASE("an argument belongs to the name before it") {
        Check::no_argument},
       {"check_sender_mx_access cidr:/x", "check_sender_mx_access", "cidr:/x",
        Check::check_hosts_access},
+      {"check_ccert_access { hash:/x { search_order = cert_fingerprint } }",
+       "check_ccert_access", "hash:/x", Check::check_ccert_access},
+      {"check_ccert_access { hash:/x { search_order = name } }",
+       "check_ccert_access", "", Check::no_argument},
       {"hash:/x", "hash:/x", "hash:/x", Check::table},
       {"{unclosed", "{unclosed", "", Check::unknown},
   };
