@@ -361,10 +361,6 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::no_argument:
       log_.warning("restriction {} requires an argument", restriction->name);
       co_return misconfigured();
-    case Check::not_built:
-      log_.warning("restriction {} is not available in this version",
-                   restriction->name);
-      co_return misconfigured();
     default:
       co_return settle(judge(*restriction, subject));
   }

@@ -61,12 +61,6 @@ std::optional<Flaw> flaw_in(const Restriction& one,
                    "restriction " + one.name + " needs an argument",
                    "a table (type:name), a domain or a service, as postconf(5) "
                    "says"};
-    case Check::not_built:
-      return Flaw{Weight::warning,
-                   "restriction " + one.name +
-                       " is not available in this version; clients get 451 "
-                       "where it is reached",
-                   ""};
     case Check::permit_naked_ip_address:
       return Flaw{Weight::note,
                    "permit_naked_ip_address is obsolete",

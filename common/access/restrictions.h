@@ -84,8 +84,6 @@ enum class Check : std::uint8_t {
   // No such name, or one without its argument.
   unknown,
   no_argument,
-  // Names that Postfix has and this server has not.
-  not_built,
 };
 
 // Whom a restriction of tables or lists speaks of.
