@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "lookup/files.h"
+
 namespace postern::lookup {
 namespace {
 
@@ -110,6 +112,8 @@ void Server::handle(Session* session, ipc::Frame frame) {
                                        : verifier_->note(*note));
   } else if (frame.is<ipc::VerifyFind>()) {
     begin(session, frame, &Server::verify);
+  } else if (auto file = frame.as<ipc::FileFind>()) {
+    session->link->reply(frame.id, read_named_file(*file));
   } else if (frame.is<ipc::UserFind>()) {
     begin(session, frame, &Server::user);
   } else if (frame.is<ipc::MailHostsFind>()) {

@@ -2,7 +2,9 @@
 // Agent::serve (agent.h), then Delivery::run, then Conversation::transact.
 #include "common/route/lookup_client.h"
 #include "common/service/service.h"
+#include "common/tls/service_keys.h"
 #include "smtp/agent.h"
+#include "smtp/tls_client.h"
 
 namespace postern::smtp {
 namespace {
@@ -25,10 +27,46 @@ class LookupResolver : public Resolver {
                                     question.partial_from);
     co_return std::move(answer);
   }
+  Task<Result<ipc::DnsAnswer>> records(ipc::DnsFind question) override {
+    ipc::DnsAnswer answer =
+        co_await lookup_.dns(std::move(question.name),
+                             std::move(question.type), question.dnssec);
+    co_return std::move(answer);
+  }
+  Task<Result<std::string>> file(ipc::FileFind question) override {
+    Result<std::string> answer = co_await lookup_.file(
+        std::move(question.path), std::move(question.what));
+    co_return std::move(answer);
+  }
 
  private:
   route::LookupClient& lookup_;
 };
+
+// Null: no destination may want TLS, or it cannot be had, which is logged;
+// mail that must be encrypted then waits.
+std::unique_ptr<TlsClient> make_tls(Service& service, const Settings& settings,
+                                    Resolver& resolver,
+                                    tls::KeyHolder& keys) {
+  const log::Log& log = service.log();
+  if (settings.tls.level == TlsLevel::none && settings.tls.policy_maps.empty())
+    return nullptr;
+  Result<std::shared_ptr<tls::ClientContext>> context =
+      try_later("3.0", "");
+  const Status started = tls::start_library(service.config());
+  if (started) {
+    tls::ClientSettings wanted = tls::ClientSettings::read(
+        service.config(), settings.lmtp ? "lmtp" : "smtp");
+    for (const std::string& remark : wanted.remarks) log.warning(remark);
+    context = tls::ClientContext::make(std::move(wanted), &keys, log);
+  }
+  if (!started || !context) {
+    log.warning("{}: disabling TLS support",
+                started ? context.trouble().text : started.trouble().text);
+    return nullptr;
+  }
+  return std::make_unique<TlsClient>(*context, settings, resolver);
+}
 
 int run(Service& service) {
   const bool lmtp = service.row().program == "lmtp";
@@ -37,10 +75,16 @@ int run(Service& service) {
   const Settings& settings = *read;
 
   route::LookupClient lookup(service);
-  const Status loaded = lookup.preload(settings.discard_keyword_maps);
-  if (!loaded) service.log().fatal(loaded.trouble().text);
+  for (const std::string& maps :
+       {settings.discard_keyword_maps, settings.tls.policy_maps}) {
+    const Status loaded = lookup.preload(maps);
+    if (!loaded) service.log().fatal(loaded.trouble().text);
+  }
   LookupResolver resolver(lookup);
-  Agent agent(settings, service.log(), resolver);
+  tls::ServiceKeys keys(service);
+  const std::unique_ptr<TlsClient> tls =
+      make_tls(service, settings, resolver, keys);
+  Agent agent(settings, service.log(), resolver, tls.get());
 
   service.when_linked([&agent](Arrival arrival) {
     agent.serve(std::move(arrival.link));

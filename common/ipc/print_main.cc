@@ -114,7 +114,8 @@ std::string pages() {
                SecretFileAnswer>("keys.h") +
          group<TableFind, TableAnswer, UserFind, UserAnswer, MailHostsFind,
                MailHostsAnswer, HostAddress, ClientNameFind, ClientNameAnswer,
-               DnsFind, DnsAnswer, AnvilNote, AnvilAnswer>("lookup.h") +
+               DnsFind, DnsAnswer, FileFind, FileAnswer,
+               AnvilNote, AnvilAnswer>("lookup.h") +
          group<MessageAdmit, RouteWire, FlushRequest, FlushAnswer,
                NoticeRequest, NoticeRecipient, NoticeDone>("queue.h") +
          group<VerifyFind, VerifyAnswer, VerifyNote, VerifyNoted>("verify.h") +

@@ -56,8 +56,8 @@ using All = Messages<
     AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost, RoomAnswer,
     RoomFind, IdentityAnswer, IdentityFind, SignAnswer, SignRequest,
     TicketKeysAnswer, TicketKeysFind, SessionAnswer, SessionFind, SessionKeep,
-    SecretFileAnswer, SecretFileRequest, VerifyAnswer, VerifyFind, VerifyNoted,
-    VerifyNote>;
+    SecretFileAnswer, SecretFileRequest, FileAnswer, FileFind, VerifyAnswer,
+    VerifyFind, VerifyNoted, VerifyNote>;
 
 }  // namespace
 

@@ -27,9 +27,7 @@ REFUSED = {
     "mailbox_command_maps", "mailbox_transport", "mailbox_transport_maps",
     "smtpd_proxy_filter",
     "smtpd_upstream_proxy_protocol",
-} | {f"{side}_tls_{kind}" for side in ("smtp", "lmtp")
-     for kind in ("chain_files", "key_file", "dkey_file", "eckey_file",
-                  "cert_file", "eccert_file")}
+}
 
 
 def words(path):
@@ -66,8 +64,10 @@ class Sources:
     def read(self, name):
         if name in self.all:
             return True
+        # common/tls asks for "_tls_CAfile" of whoever it works for.
         return any(name.startswith(prefix) and
-                   name[len(prefix):] in self.by_tree[tree]
+                   (name[len(prefix):] in self.by_tree[tree] or
+                    name[len(prefix) - 1:] in self.by_tree["common"])
                    for prefix, tree in DYNAMIC.items())
 
 

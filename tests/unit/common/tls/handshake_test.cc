@@ -316,7 +316,7 @@ TEST_CASE("a server is matched by fingerprint, TLSA or nothing") {
         pair.connected->peer.key_fingerprint.substr(i, 2), nullptr, 16));
   Wish dane;
   dane.tlsa = {{3, 1, 1, bytes}};
-  dane.tlsa_names = {"mx.example.com"};
+  dane.names = {"mx.example.com"};
   pair.shake(dane);
   REQUIRE(pair.connected);
   CHECK(pair.connected->matched_by == "TLSA 3 1 1");
@@ -324,6 +324,60 @@ TEST_CASE("a server is matched by fingerprint, TLSA or nothing") {
   pair.shake(dane);
   REQUIRE(pair.connected);
   CHECK_FALSE(pair.connected->matched);
+}
+
+TEST_CASE("a trusted server must have one of the names") {
+  struct Case {
+    const char* subject;
+    std::vector<std::string> names;
+    bool several, matches;
+    const char* line;  // in the log where it does not
+  };
+  const Case cases[] = {
+      {"mx.example.com", {"mx.EXAMPLE.com"}, true, true, ""},
+      {"mx.example.com", {"other.test", ".example.com"}, true, true, ""},
+      {"mx.example.com", {"example.com"}, true, false, "num=62:"},
+      {"example.com", {".example.com"}, true, false, "num=62:"},
+      {"badexample.com", {".example.com"}, true, false, "num=62:"},
+      {"*.example.com", {"mx.example.com"}, false, true, ""},
+      {"*.example.com", {"a.mx.example.com"}, true, true, ""},
+      {"*.example.com", {"a.mx.example.com"}, false, false, "num=62:"},
+      {"*.example.com", {"example.com"}, true, false, "num=62:"},
+      {"m*.example.com", {"mx.example.com"}, true, false, "num=62:"},
+      {"mx.example.com", {"192.0.2.1"}, true, false, "num=64:"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.subject, c.names, c.several);
+    Pair pair("");
+    const test::MadeCertificate made = test::self_signed("EC", c.subject);
+    pair.holder.add("", made);
+    Wish wish;
+    wish.peer = "mx[192.0.2.1]:25";
+    wish.trust_anchors = made.certificate;
+    wish.names = c.names;
+    wish.wildcard_for_several_labels = c.several;
+    wish.log_untrusted = true;
+    pair.shake(wish);
+    REQUIRE(pair.connected);
+    CHECK(pair.connected->matched == c.matches);
+    CHECK(pair.connected->peer.trusted == c.matches);
+    if (!c.matches)
+      CHECK(pair.log_text().find("server certificate verification failed for "
+                                 "mx[192.0.2.1]:25: " +
+                                 std::string(c.line)) != std::string::npos);
+  }
+}
+
+TEST_CASE("another's certificate is no trust anchor") {
+  Pair pair("");
+  pair.holder.add("", test::self_signed("EC", "mx.example.com"));
+  Wish wish;
+  wish.trust_anchors = test::self_signed("EC", "mx.example.com").certificate;
+  wish.names = {"mx.example.com"};
+  pair.shake(wish);
+  REQUIRE(pair.connected);
+  CHECK_FALSE(pair.connected->matched);
+  CHECK_FALSE(pair.connected->peer.trusted);
 }
 
 TEST_CASE("sessions are resumed by ticket, and by id where there is none") {

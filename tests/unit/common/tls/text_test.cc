@@ -87,36 +87,6 @@ TEST_CASE("options of OpenSSL have names and numbers") {
   CHECK_FALSE(parse_workarounds("NO_SUCH_BUG").ok());
 }
 
-TEST_CASE("names of a certificate match hosts and domains") {
-  struct Case {
-    const char *name, *pattern;
-    bool several, matches;
-  };
-  const Case cases[] = {
-      {"mx.example.com", "mx.example.com", true, true},
-      {"MX.example.com", "mx.EXAMPLE.com", true, true},
-      {"mx.example.com", "example.com", true, false},
-      {"mx.example.com", ".example.com", true, true},
-      {"a.mx.example.com", ".example.com", true, true},
-      {"example.com", ".example.com", true, false},
-      {"badexample.com", ".example.com", true, false},
-      {"*.example.com", "mx.example.com", true, true},
-      {"*.example.com", "mx.example.com", false, true},
-      {"*.example.com", "a.mx.example.com", true, true},
-      {"*.example.com", "a.mx.example.com", false, false},
-      {"*.example.com", "example.com", true, false},
-      {"*.com", "example.com", false, true},
-      {"*", "example.com", true, false},
-      {"*.", "example.com", true, false},
-      {"", "", true, false},
-      {"m*.example.com", "mx.example.com", true, false},
-  };
-  for (const Case& c : cases) {
-    CAPTURE(c.name, c.pattern, c.several);
-    CHECK(name_matches(c.name, c.pattern, c.several) == c.matches);
-  }
-}
-
 TEST_CASE("fingerprints are compared whatever their case and colons") {
   CHECK(same_fingerprint("AB:CD:01", "abcd01"));
   CHECK_FALSE(same_fingerprint("AB:CD:01", "abcd02"));
