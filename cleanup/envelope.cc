@@ -11,7 +11,7 @@ namespace {
 // Flags that mean something after cleanup.
 constexpr std::int64_t lasting_flags =
     ipc::internal_notice | ipc::smtputf8_requested |
-    ipc::report_deliveries | ipc::verify_only;
+    ipc::report_deliveries | ipc::verify_only | ipc::address_probe;
 
 std::string synthetic_orcpt(const std::string& address) {
   const std::string type = all_ascii(address) ? "rfc822;" : "utf-8;";

@@ -75,7 +75,8 @@ class EnvelopeBuilder {
   Task<Status> copy_to(std::string address);
   void put_one(const std::string& address, const Given& given);
   bool copies() const {
-    return !has(ipc::no_address_mappings) && !has(ipc::internal_notice);
+    return !has(ipc::no_address_mappings) && !has(ipc::internal_notice) &&
+           !has(ipc::address_probe);
   }
 
   const Settings& settings_;

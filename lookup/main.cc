@@ -3,6 +3,7 @@
 // Next: server.h.
 #include "common/base/text.h"
 #include "common/service/service.h"
+#include "lookup/probe.h"
 #include "lookup/server.h"
 
 namespace postern::lookup {
@@ -54,6 +55,53 @@ Dialer::Grants dial_grants(Service& service) {
   };
 }
 
+// The cache of address_verify_map; in memory where the file does not open.
+tables::CacheFile verification_cache(Service& service) {
+  const log::Log log = service.log_as("verify");
+  const auto warn = [&log](const std::string& line) { log.warning(line); };
+  const config::Config& config = service.config();
+  std::string warning;
+  const std::string path = tables::cache_path(
+      config.get<"address_verify_map">(), config.get<"data_directory">(),
+      &warning);
+  if (!warning.empty()) log.warning(warning);
+  Result<tables::CacheFile> cache = tables::CacheFile::open(path, warn);
+  if (cache) return std::move(*cache);
+  log.warning("{}; results of address verification are kept in memory",
+              cache.trouble().text);
+  cache = tables::CacheFile::open("", warn);
+  if (!cache) log.fatal(cache.trouble().text);
+  return std::move(*cache);
+}
+
+// Address verification, with its probes and the cleaning of its cache.
+class Verifying {
+ public:
+  explicit Verifying(Service& service)
+      : prober_(service),
+        verifier_(verification_cache(service),
+                  access::verification_rules(service.config()),
+                  [this](std::string address, bool smtputf8) {
+                    return prober_.send(std::move(address), smtputf8);
+                  },
+                  service.log_as("verify")),
+        interval_(
+            service.config().get<"address_verify_cache_cleanup_interval">()),
+        timer_([this] {
+          verifier_.clean();
+          timer_.start(interval_);
+        }) {
+    if (interval_ > Millis(0)) timer_.start(interval_);
+  }
+  Verifier& verifier() { return verifier_; }
+
+ private:
+  Prober prober_;
+  Verifier verifier_;
+  Millis interval_;
+  Timer timer_;
+};
+
 // Logs what anvil has seen, every anvil_status_update_time and at the end.
 class Statistics {
  public:
@@ -91,6 +139,8 @@ int run(Service& service) {
   Dialer dialer(names, dial_grants(service), service.log());
   Server server(tables, names, anvil, helper, service.log());
   server.use(dialer);
+  Verifying verifying(service);
+  server.use(verifying.verifier());
   Timer patience([&service] { service.finished(); });
   service.when_linked(
       [&server](Arrival arrival) { server.take(std::move(arrival.link)); });

@@ -106,6 +106,12 @@ void Server::handle(Session* session, ipc::Frame frame) {
   } else if (auto note = frame.as<ipc::AnvilNote>()) {
     session->link->reply(frame.id,
                          anvil_.note(*note, session->id, Anvil::now()));
+  } else if (auto note = frame.as<ipc::VerifyNote>()) {
+    session->link->reply(frame.id, verifier_ == nullptr
+                                       ? ipc::VerifyNoted{}
+                                       : verifier_->note(*note));
+  } else if (frame.is<ipc::VerifyFind>()) {
+    begin(session, frame, &Server::verify);
   } else if (auto file = frame.as<ipc::FileFind>()) {
     session->link->reply(frame.id, read_named_file(*file));
   } else if (frame.is<ipc::UserFind>()) {
@@ -134,6 +140,16 @@ void Server::dial(Session* session, ipc::Frame& frame) {
                     std::move(*question));
   session->tasks.start(
       finish<ipc::DialHost>(session, frame.id, std::move(answer)));
+}
+
+Task<ipc::VerifyAnswer> Server::verify(ipc::VerifyFind question) {
+  if (verifier_ != nullptr) {
+    co_return co_await verifier_->find(std::move(question));
+  }
+  ipc::VerifyAnswer failed;
+  failed.trouble =
+      ipc::TroubleWire::from(try_later("3.0", "no address is verified here"));
+  co_return std::move(failed);
 }
 
 ipc::UserAnswer user_answer(const Result<std::optional<os::User>>& found) {

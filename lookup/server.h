@@ -17,6 +17,7 @@
 #include "lookup/helper_thread.h"
 #include "lookup/names.h"
 #include "lookup/table_cache.h"
+#include "lookup/verifier.h"
 
 namespace postern::lookup {
 
@@ -30,6 +31,9 @@ class Server {
 
   // Without one, nobody is connected to anything. Must outlive the server.
   void use(Dialer& dialer) { dialer_ = &dialer; }
+
+  // Without one, no address is verified. Must outlive the server.
+  void use(Verifier& verifier) { verifier_ = &verifier; }
 
   // Serves the link until it closes.
   void take(std::unique_ptr<ipc::Link> link);
@@ -50,6 +54,7 @@ class Server {
                     Task<typename Q::Answer> answer);
 
   void dial(Session* session, ipc::Frame& frame);
+  Task<ipc::VerifyAnswer> verify(ipc::VerifyFind question);
   Task<ipc::UserAnswer> user(ipc::UserFind question);
   Task<ipc::MailHostsAnswer> mail_hosts(ipc::MailHostsFind question);
   Task<ipc::ClientNameAnswer> client_name(ipc::ClientNameFind question);
@@ -61,6 +66,7 @@ class Server {
   Anvil& anvil_;
   HelperThread& helper_;
   Dialer* dialer_ = nullptr;
+  Verifier* verifier_ = nullptr;
   log::Log log_;
   std::uint64_t last_session_ = 0;
   std::size_t under_way_ = 0;

@@ -147,6 +147,10 @@ void Manager::begin(std::shared_ptr<Message> message,
   active_[message->id] = message;
   deferred_.erase(message->id);
   message->open = static_cast<std::size_t>(pending) + 1;
+  if (is_probe(*message) && !count_probe(*message))
+    for (const queue::Recipient& recipient : all)
+      routes.push_back({"retry", "4.3.0 too many address verification requests",
+                        recipient.address});
   if (routes.size() == all.size()) {
     enqueue(message, routes);
     closed(message, 1);
@@ -163,8 +167,9 @@ Task<void> Manager::route_then_enqueue(std::shared_ptr<Message> message) {
     if (message->envelope.recipients[i].done) continue;
     std::string sender = message->envelope.sender;
     std::string address = message->envelope.recipients[i].address;
+    route::Router& router = is_probe(*message) ? probe_router_ : router_;
     Result<route::Resolved> resolved =
-        co_await router_.resolve(std::move(sender), std::move(address));
+        co_await router.resolve(std::move(sender), std::move(address));
     if (resolved) {
       routes[i] = {resolved->transport, resolved->nexthop,
                    resolved->recipient};

@@ -41,6 +41,9 @@ Manager::Manager(Service& service)
       log_(service.log()),
       lookup_(service),
       router_(service.config(), lookup_),
+      probe_router_(probe_config(service.config()), lookup_),
+      probe_limit_(
+          service.config().get<"address_verify_pending_request_limit">()),
       spool_(spool_options(service.config())),
       retry_(retry_rules(service.config())),
       active_limit_(service.config().get<"qmgr_message_active_limit">()),
@@ -64,6 +67,7 @@ Manager::~Manager() = default;
 
 void Manager::load() {
   router_.load();
+  probe_router_.load();
   flush_domains_.open_tables(true);
 }
 

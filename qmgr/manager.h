@@ -28,6 +28,9 @@ namespace postern::qmgr {
 std::int64_t now_seconds();
 std::int64_t now_microseconds();
 
+// With what address_verify_… says in place of the ordinary routes.
+config::Config probe_config(const config::Config& config);
+
 class Manager {
  public:
   explicit Manager(Service& service);
@@ -116,10 +119,17 @@ class Manager {
   void remove(const Message& message);
   void put_off(Message& message, std::vector<std::size_t> deferred);
 
+  // probes.cc
+  bool count_probe(Message& message);
+  Task<bool> tell_of_probe(Message* message);
+
   Service& service_;
   log::Log log_;
   route::LookupClient lookup_;
   route::Router router_;
+  route::Router probe_router_;  // address_verify_transport_maps, …
+  std::int64_t probes_ = 0;     // active ones
+  std::int64_t probe_limit_;
   queue::Spool spool_;
   RetryRules retry_;
   std::int64_t active_limit_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -41,8 +42,12 @@ struct Message {
   bool first_cycle = true;
   // postsuper asked for it, or `expired` found it too old.
   bool expire_now = false;
+  // Of an address verification probe: counts it (probes.cc).
+  std::shared_ptr<void> probe;
 
   std::int64_t arrival_seconds() const { return envelope.arrival / 1000000; }
 };
+
+bool is_probe(const Message& message);
 
 }  // namespace postern::qmgr

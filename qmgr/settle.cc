@@ -70,7 +70,12 @@ Task<void> Manager::settle(std::shared_ptr<Message> message) {
   }
   constexpr std::int64_t wants_report =
       ipc::report_deliveries | ipc::verify_only;
-  if (m.first_cycle && (m.envelope.flags & wants_report) != 0) {
+  if (is_probe(m)) {
+    co_await tell_of_probe(&m);
+    bounced.clear();
+    deferred.clear();
+    reported.clear();
+  } else if (m.first_cycle && (m.envelope.flags & wants_report) != 0) {
     std::vector<std::size_t> all;
     for (const auto& [index, verdict] : m.verdicts) all.push_back(index);
     const bool told = co_await send_notice(&m, "verify", all);

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "common/mail/received.h"
-#include "smtpd/replies.h"
+#include "common/access/replies.h"
 #include "smtpd/session.h"
 
 namespace postern::smtpd {
@@ -141,6 +141,7 @@ void Session::mark_effects() {
 // The content is complete. Whatever comes of it, the transaction is over.
 Task<bool> Session::finish_message(bool bare_newline, bool chunked) {
   facts_.where = "END-OF-MESSAGE";
+  facts_.size = chunked ? transaction_->chunk_bytes : content_bytes_;
   if (bare_newline && bare_newline_ == BareNewline::note)
     noted_bare_newline_ = true;
   const bool taken = co_await settle_message(bare_newline, chunked);

@@ -5,7 +5,7 @@
 #include "common/base/text.h"
 #include "common/mail/address.h"
 #include "common/mail/path.h"
-#include "smtpd/replies.h"
+#include "common/access/replies.h"
 #include "smtpd/session.h"
 
 namespace postern::smtpd {
@@ -76,7 +76,15 @@ Task<bool> Session::rcpt(CommandLine line) {
     co_await reply("452 4.5.3 Error: too many recipients");
     co_return tolerated;
   }
-  refused = co_await judge_recipient(recipient.address);
+  // A probe of another host, which asks about our own probes' sender: judging
+  // it would make both of us wait for each other.
+  const std::optional<std::string> prober = settings_->probe_sender.accepted(
+      recipient.address, transaction_->arrival / 1000000);
+  if (prober) {
+    recipient.address = *prober;
+  } else {
+    refused = co_await judge_recipient(recipient.address);
+  }
   if (!refused && !transaction_->submission) {
     refused = co_await open_submission();
   }

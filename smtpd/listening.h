@@ -8,9 +8,12 @@
 #include "common/loop/task.h"
 #include "common/os/fd.h"
 #include "common/service/service.h"
-#include "smtpd/client.h"
+#include "common/access/client.h"
 
 namespace postern::smtpd {
+
+// What decides on access is spoken of everywhere here.
+using namespace access;
 
 class Listening {
  public:

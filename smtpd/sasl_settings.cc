@@ -86,7 +86,6 @@ SaslSettings SaslSettings::read(const config::Config& c, const log::Log& log) {
   s.path = c.get<"smtpd_sasl_path">();
   s.service = c.get<"smtpd_sasl_service">();
   s.realm = c.get<"smtpd_sasl_local_domain">();
-  s.login_maps = c.get<"smtpd_sender_login_maps">();
   std::vector<std::string> unknown;
   s.plain = parse_security_options(c.get<"smtpd_sasl_security_options">(),
                                    &unknown);

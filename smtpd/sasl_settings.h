@@ -37,7 +37,7 @@ struct SaslSettings {
   std::int64_t response_limit = 0;
   std::int64_t rate_limit = 0;  // smtpd_client_auth_rate_limit
   Type type = Type::cyrus;
-  std::string type_name, path, service, realm, login_maps;
+  std::string type_name, path, service, realm;
   SecurityOptions plain, tls;
   tables::MatchList exceptions;        // smtpd_sasl_exceptions_networks
   tables::MatchList mechanism_filter;

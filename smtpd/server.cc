@@ -16,6 +16,10 @@ Server::Server(Service& service)
     : service_(service),
       lookup_(service),
       router_(service.config(), lookup_),
+      policies_(service.log(),
+                [&service](config::Endpoint endpoint, Millis limit) {
+                  return service.dial(std::move(endpoint), limit);
+                }),
       content_(service, service.config().get<"cleanup_service_name">()),
       flush_(service, service.config().get<"flush_service_name">()),
       room_(service, service.config().get<"cleanup_service_name">()),
@@ -48,18 +52,9 @@ void Server::preload() {
   stressed_->open_tables();
   std::vector<std::string> maps{relaxed_->command_filter,
                                 relaxed_->discard_maps,
-                                relaxed_->reject_footer_maps,
-                                relaxed_->relay_clientcerts,
-                                relaxed_->sasl.login_maps};
-  const RestrictionSet& set = relaxed_->restrictions;
-  std::vector<const RestrictionList*> lists{
-      &set.client, &set.helo, &set.sender,      &set.relay,
-      &set.recipient, &set.data, &set.end_of_data, &set.etrn};
-  for (const auto& [name, list] : set.classes) lists.push_back(&list);
-  for (const RestrictionList* list : lists)
-    for (const Restriction& one : *list)
-      if (one.argument.find(':') != std::string::npos)
-        maps.push_back(one.argument);
+                                relaxed_->reject_footer_maps};
+  for (std::string& name : relaxed_->table_names())
+    maps.push_back(std::move(name));
   for (const std::string& each : maps) {
     if (each.empty()) continue;
     const Status done = lookup_.preload(each);
@@ -196,6 +191,27 @@ Task<Result<route::Router::Known>> Server::known(std::string recipient,
   std::string address = router_.rewrite(recipient, route::Context::local);
   co_return co_await router_.recipient_known(std::move(address),
                                              std::move(resolved));
+}
+
+Task<ipc::DnsAnswer> Server::dns(std::string name, std::string type) {
+  co_return co_await lookup_.dns(std::move(name), std::move(type));
+}
+
+Task<ipc::MailHostsAnswer> Server::host(std::string name) {
+  ipc::MailHostsFind question;
+  question.domain = std::move(name);
+  question.use_mx = false;
+  question.native = true;
+  co_return co_await lookup_.mail_hosts(std::move(question));
+}
+
+Task<Result<ipc::VerifyAnswer>> Server::verify(ipc::VerifyFind question) {
+  co_return co_await lookup_.verify(std::move(question));
+}
+
+Task<Result<std::string>> Server::policy(const PolicyService* service,
+                                         std::string request) {
+  co_return co_await policies_.ask(service, std::move(request));
 }
 
 Task<Result<ipc::RoomAnswer>> Server::room(std::int64_t size_hint) {

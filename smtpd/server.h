@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/access/policy_client.h"
 #include "common/loop/task.h"
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
@@ -36,6 +37,11 @@ class Server final : public Surroundings {
                                         std::string recipient) override;
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
+  Task<ipc::DnsAnswer> dns(std::string name, std::string type) override;
+  Task<ipc::MailHostsAnswer> host(std::string name) override;
+  Task<Result<ipc::VerifyAnswer>> verify(ipc::VerifyFind question) override;
+  Task<Result<std::string>> policy(const PolicyService* service,
+                                   std::string request) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
   Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
   AuthService& authentication() override { return *authentication_; }
@@ -57,6 +63,7 @@ class Server final : public Surroundings {
   Service& service_;
   route::LookupClient lookup_;
   route::Router router_;
+  PolicyClient policies_;
   ContentPool content_;
   SharedLink flush_;
   SharedLink room_;

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "smtpd/replies.h"
+#include "common/access/replies.h"
 
 namespace postern::smtpd {
 namespace {
@@ -374,6 +374,8 @@ void Session::reset_transaction() {
   facts_.recipient.reset();
   facts_.recipients = 0;
   facts_.queue_id.clear();
+  facts_.size = 0;
+  facts_.instance.clear();
   chunk_state_ = Chunks::none;
 }
 

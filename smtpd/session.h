@@ -12,16 +12,16 @@
 #include <optional>
 #include <string>
 
+#include "common/access/access.h"
 #include "common/log/log.h"
 #include "common/loop/stream.h"
 #include "common/loop/task.h"
 #include "common/mail/path.h"
 #include "common/mail/received.h"
-#include "smtpd/access.h"
 #include "smtpd/command_line.h"
 #include "smtpd/commands.h"
 #include "smtpd/data_reader.h"
-#include "smtpd/facts.h"
+#include "common/access/facts.h"
 #include "smtpd/settings.h"
 #include "smtpd/submission.h"
 #include "smtpd/surroundings.h"
@@ -91,7 +91,8 @@ class Session {
   // Replies and counts the fault; gives false, for `co_return`.
   Task<bool> refuse(Fault fault, std::string text);
   Task<std::string> footer_for(std::string text);
-  std::string footer_value(std::string_view name) const;
+  Result<std::string> add_footer(const std::string& text,
+                                 const std::string& footer) const;
   void record(std::string_view direction, std::string_view text);
   void start_request();
   Task<void> notify_postmaster();

@@ -7,7 +7,7 @@
 #include "common/base/text.h"
 #include "common/mail/status.h"
 #include "common/tables/network.h"
-#include "smtpd/replies.h"
+#include "common/access/replies.h"
 #include "smtpd/session.h"
 
 namespace postern::smtpd {
@@ -121,35 +121,18 @@ Task<std::string> Session::footer_for(std::string text) {
     if (found && found->found) footer = found->value;
   }
   if (footer.empty()) co_return text;
-  co_return with_footer(
-      text, footer, [this](std::string_view name) { return footer_value(name); },
-      settings_->expansion_filter);
+  Result<std::string> whole = add_footer(text, footer);
+  if (whole) co_return std::move(*whole);
+  log_.warning("smtpd_reject_footer: {}", whole.trouble().text);
+  co_return text;
 }
 
-std::string Session::footer_value(std::string_view name) const {
-  const Client& client = facts_.client;
-  if (name == "client") return client.shown();
-  if (name == "client_address") return client.address;
-  if (name == "client_name") return client.name;
-  if (name == "client_port") return client.port;
-  if (name == "reverse_client_name") return client.reverse_name;
-  if (name == "helo_name") return facts_.helo.value_or("");
-  if (name == "server_name") return settings_->myhostname;
-  if (name == "sender") {
-    if (!facts_.sender) return "";
-    return facts_.sender->empty() ? "<>" : *facts_.sender;
-  }
-  if (name == "recipient") return facts_.recipient.value_or("");
-  if (name == "localtime") {
-    const std::time_t now = std::time(nullptr);
-    std::tm local{};
-    localtime_r(&now, &local);
-    char text[64];
-    const std::size_t size =
-        std::strftime(text, sizeof text, "%b %d %H:%M:%S", &local);
-    return std::string(text, size);
-  }
-  return "";
+Result<std::string> Session::add_footer(const std::string& text,
+                                        const std::string& footer) const {
+  return with_footer(
+      text, footer,
+      [this](std::string_view name) { return access_.value_of(name); },
+      settings_->expansion_filter);
 }
 
 // The transcript grows only as far as smtpd_history_flush_threshold lines; a

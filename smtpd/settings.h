@@ -7,15 +7,19 @@
 #include <string>
 #include <vector>
 
+#include "common/access/probe_sender.h"
+#include "common/access/settings.h"
 #include "common/config/config.h"
 #include "common/log/log.h"
 #include "common/loop/loop.h"
 #include "common/tables/match_list.h"
 #include "common/tls/settings.h"
-#include "smtpd/restrictions.h"
 #include "smtpd/sasl_settings.h"
 
 namespace postern::smtpd {
+
+// What decides on access is spoken of everywhere here.
+using namespace access;
 
 // EHLO keywords that can be left out, as bits (smtpd_discard_ehlo_keywords).
 enum Keyword : unsigned {
@@ -45,30 +49,23 @@ enum class BareNewline { allow, normalize, note, reject };
 unsigned parse_notify_classes(std::string_view text,
                               std::vector<std::string>* unknown);
 
-struct RestrictionSet {
-  RestrictionList client, helo, sender, relay, recipient, data, end_of_data,
-      etrn;
-  RestrictionClasses classes;
-};
-
-struct Settings {
+struct Settings : access::Settings {
   // Complaints about values go to the log.
   static Settings read(const config::Config& config, const log::Log& log);
 
   // Opens the tables that live in memory. Before the process is locked.
   void open_tables();
 
-  std::string myhostname, mail_name, banner, command_filter;
+  std::string mail_name, banner, command_filter;
   std::string cleanup_service, content_filter, double_bounce_sender,
-      error_notice_recipient, bounce_notice_recipient, null_access_key,
-      reject_footer, reject_footer_maps, expansion_filter, discard_maps;
+      error_notice_recipient, bounce_notice_recipient, reject_footer,
+      reject_footer_maps, discard_maps;
   Millis timeout{}, error_sleep{};
-  bool per_request_deadline, delay_reject, delay_open, helo_required,
-      disable_vrfy, smtputf8, strict_smtputf8, strict_envelopes, allow_min_user, numeric_domain, soft_bounce,
+  bool per_request_deadline, delay_open, helo_required, disable_vrfy, smtputf8,
+      strict_smtputf8, strict_envelopes, allow_min_user, numeric_domain,
       client_port_logging, peername_lookup, forbid_unauth_pipelining,
-      hide_client, reject_unlisted_recipient, reject_unlisted_sender, relay_first,
-      allow_untrusted_routing;
-  std::int64_t min_data_rate, line_limit, message_size_limit, recipient_limit,
+      hide_client;
+  std::int64_t min_data_rate, line_limit, recipient_limit,
       recipient_overshoot, junk_limit, soft_limit, hard_limit,
       history_threshold;
   std::int64_t connection_count_limit, connection_rate_limit,
@@ -78,30 +75,13 @@ struct Settings {
   BareNewline bare_newline;
   unsigned discarded_keywords, notify_faults;
   std::int64_t override_flags;  // receive_override_options, CleanupFlag bits
-  int reject_code, defer_code, invalid_hostname_code, non_fqdn_code,
-      multi_recipient_code, plaintext_code, relay_code, map_reject_code,
-      map_defer_code;
-
-  // unknown_local_recipient_reject_code and its sisters, by name.
-  std::map<std::string, int, std::less<>> unlisted_codes;
-
   SaslSettings sasl;
   tls::ServerSettings tls;
-  std::string relay_clientcerts;
   std::int64_t new_tls_session_rate_limit;
-
-  RestrictionSet restrictions;
-  std::vector<std::string> own_addresses;
-  tables::MatchList mynetworks, event_exceptions, xclient_hosts, xforward_hosts,
+  tables::MatchList event_exceptions, xclient_hosts, xforward_hosts,
       bare_newline_exclusions, forbidden_commands, noop_list;
-  // local_header_rewrite_clients
-  RestrictionList local_clients;
-  bool parents_in_client_access;
-  std::string delimiters;
+  // address_verify_sender: what it accepts is not judged.
+  access::ProbeSender probe_sender;
 };
-
-// The fatal complaint when no restriction keeps strangers from relaying; ""
-// when one does.
-std::string relay_protection_fault(const RestrictionSet& set);
 
 }  // namespace postern::smtpd

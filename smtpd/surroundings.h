@@ -1,4 +1,5 @@
-// What a session asks of other processes. The server (server.h) answers with
+// What a session asks of other processes, beside what access decisions ask
+// (common/access/questions.h). The server (server.h) answers with
 // links to lookup, cleanup and qmgr; tests answer by themselves.
 #pragma once
 
@@ -6,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "common/access/questions.h"
 #include "common/ipc/link.h"
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/lookup.h"
@@ -17,21 +19,13 @@
 
 namespace postern::smtpd {
 
-class Surroundings {
+class Surroundings : public access::Questions {
  public:
-  virtual ~Surroundings() = default;
-
   virtual Task<Result<ipc::ClientNameAnswer>> client_name(
       std::string address) = 0;
   // Counts an event of a client (anvil). Trouble: nobody counts now.
   virtual Task<Result<ipc::AnvilAnswer>> count(std::string event,
                                                std::string client) = 0;
-  virtual Task<Result<ipc::TableAnswer>> find(ipc::TableFind question) = 0;
-  // `recipient` in internal form, not yet rewritten.
-  virtual Task<Result<route::Resolved>> resolve(std::string sender,
-                                                std::string recipient) = 0;
-  virtual Task<Result<route::Router::Known>> known(
-      std::string recipient, route::Resolved resolved) = 0;
   // Delivery of what waits for a site (ETRN).
   virtual Task<Result<ipc::FlushAnswer>> flush(std::string site) = 0;
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "tools/postern_explain.h"
 #include "tools/postern_suite.h"
 
 using namespace postern;
@@ -37,11 +38,14 @@ constexpr Verb verbs[] = {
 void print_usage(std::FILE* where) {
   std::fputs("usage: postern [-c config_directory] [-v] verb\n"
              "       postern status --isolation\n"
+             "       postern explain [options] RECIPIENT\n"
              "       postern --version\n\n",
              where);
   for (const Verb& each : verbs)
     std::fprintf(where, "  %-16s %s\n", std::string(each.name).c_str(),
                  each.meaning);
+  std::fprintf(where, "  %-16s %s\n", "explain",
+               "say what would become of an envelope, and why");
 }
 
 std::string default_directory() {
@@ -91,6 +95,10 @@ int main(int argc, char** argv) {
     }
   }
   const int words = argc - optind;
+  if (words >= 1 && std::strcmp(argv[optind], "explain") == 0) {
+    Suite suite = open_suite(directory);
+    return explain(suite, {argv + optind + 1, argv + argc});
+  }
   if (words < 1 || words > 2) {
     print_usage(stderr);
     return 1;

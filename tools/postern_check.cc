@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "common/access/check.h"
 #include "common/config/check.h"
 #include "common/config/main_file.h"
 #include "common/config/master_table.h"
@@ -64,6 +65,8 @@ void check_configuration(const Suite& suite, Report& report) {
   for (const Finding& each : config::check(suite.config, table))
     report.add(each);
   for (const Finding& each : config::check_rows(problems, file))
+    report.add(each);
+  for (const Finding& each : access::check_restrictions(suite.config, table))
     report.add(each);
   for (const config::ServiceRow& row : table.rows())
     if (row.program == "postscreen")

@@ -260,21 +260,27 @@ std::set<std::string> referenced_names(std::string_view text) {
   return names;
 }
 
-std::string nearest_name(std::string_view name) {
+std::string nearest(std::string_view name,
+                    const std::vector<std::string_view>& all) {
   std::string best;
   std::size_t least = std::max<std::size_t>(1, name.size() / 5) + 1;
-  auto consider = [&](std::string_view known) {
+  for (const std::string_view known : all) {
     std::size_t longer = std::max(known.size(), name.size());
     std::size_t shorter = std::min(known.size(), name.size());
-    if (longer - shorter >= least) return;
+    if (longer - shorter >= least) continue;
     std::size_t d = distance(name, known);
     if (d < least) {
       least = d;
       best = known;
     }
-  };
-  for (const Row& row : parameters) consider(row.name);
+  }
   return best;
+}
+
+std::string nearest_name(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Row& row : parameters) names.push_back(row.name);
+  return nearest(name, names);
 }
 
 }  // namespace postern::config

@@ -37,7 +37,10 @@ std::string describe(const Finding& finding);
 // not its value would be used.
 std::set<std::string> referenced_names(std::string_view text);
 
-// The known name that is nearest to `name`; "" when none is near.
+// The one of `all` that is nearest to `name`; "" when none is near.
+std::string nearest(std::string_view name,
+                    const std::vector<std::string_view>& all);
+// The same among the parameters.
 std::string nearest_name(std::string_view name);
 
 }  // namespace postern::config

@@ -10,6 +10,7 @@
 #include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
 
 namespace postern::ipc {
@@ -62,6 +63,14 @@ constexpr Edge edges[] = {
     edge<DnsFind>(Role::smtp, Role::lookup),
     edge<DnsFind>(Role::qmgr, Role::lookup),
     edge<AnvilNote>(Role::smtpd, Role::lookup),
+    edge<MailHostsFind>(Role::smtpd, Role::lookup),
+    // Address verification: the question, the probe, what became of it.
+    edge<VerifyFind>(Role::smtpd, Role::lookup),
+    edge<MessageBegin>(Role::lookup, Role::cleanup),
+    edge<MessageRecipient>(Role::lookup, Role::cleanup),
+    edge<MessageContent>(Role::lookup, Role::cleanup),
+    edge<MessageEnd>(Role::lookup, Role::cleanup),
+    edge<VerifyNote>(Role::qmgr, Role::lookup),
     edge<AuthChannel>(Role::smtpd, Role::authd),
     // Connections that somebody else makes.
     edge<DialHost>(Role::smtpd, Role::lookup),

@@ -29,14 +29,23 @@ LookupClient::LookupClient(tables::Warn warn) {
   options_.warn = std::move(warn);
 }
 
+LookupClient::LookupClient(OpensAll, tables::OpenOptions options)
+    : opens_all_(true), options_(std::move(options)) {}
+
 LookupClient::~LookupClient() = default;
 
 Status LookupClient::preload(const std::string& maps) {
   const auto names = tables::split_table_names(maps);
   if (!names) return names.trouble();
   for (const std::string& name : *names) {
+    if (tables_.contains(name)) continue;
+    if (opens_all_) {
+      tables_[name] = tables::open_or_unavailable(
+          std::string(tables::strip_proxy(name)), options_);
+      continue;
+    }
     // Whether proxy: tables may be used is for lookup to say.
-    if (tables_.contains(name) || tables::is_proxied(name)) continue;
+    if (tables::is_proxied(name)) continue;
     if (!tables::is_table_name(name) || !tables::in_memory(name)) continue;
     tables_[name] = tables::open_or_unavailable(name, options_);
   }
@@ -85,6 +94,10 @@ Task<Result<typename Q::Answer>> LookupClient::ask(Q question, Millis limit) {
 Task<Result<ipc::TableAnswer>> LookupClient::find_first(
     std::string maps, std::vector<std::string> keys,
     std::int64_t partial_from) {
+  if (opens_all_) {
+    const Status opened = preload(maps);
+    if (!opened) co_return opened.trouble();
+  }
   if (const auto tables = at_hand(maps))
     co_return find_here(*tables, keys, partial_from);
   ipc::TableFind question;
@@ -110,6 +123,7 @@ Task<Result<std::optional<std::string>>> LookupClient::find(std::string maps,
 }
 
 Task<Result<std::optional<os::User>>> LookupClient::user(std::string name) {
+  if (opens_all_) co_return os::find_user(name);
   ipc::UserFind question;
   question.name = std::move(name);
   co_return co_await find_user(std::move(question));
@@ -189,6 +203,16 @@ Task<ipc::DnsAnswer> LookupClient::dns(std::string name, std::string type,
   failed.status = "servfail";
   failed.text = answer.trouble().text;
   co_return std::move(failed);
+}
+
+Task<Result<ipc::VerifyAnswer>> LookupClient::verify(
+    ipc::VerifyFind question) {
+  const Millis limit = table_limit + Millis(question.wait);
+  co_return co_await ask(std::move(question), limit);
+}
+
+Task<Result<ipc::VerifyNoted>> LookupClient::verified(ipc::VerifyNote note) {
+  co_return co_await ask(std::move(note), table_limit);
 }
 
 Task<Result<ipc::AnvilAnswer>> LookupClient::anvil(std::string event,

@@ -15,6 +15,7 @@
 
 #include "common/base/result.h"
 #include "common/ipc/messages/lookup.h"
+#include "common/ipc/messages/verify.h"
 #include "common/loop/task.h"
 #include "common/os/users.h"
 #include "common/service/service.h"
@@ -29,6 +30,10 @@ class LookupClient {
   // Knows what was preloaded and nothing else: all other questions are
   // Trouble. For tests and tools. `warn` hears of tables that do not open.
   explicit LookupClient(tables::Warn warn = {});
+  // Asks nobody: opens every table when it is first asked for, with the rights
+  // of this process, and the machine's own user database. For tools.
+  struct OpensAll {};
+  LookupClient(OpensAll, tables::OpenOptions options);
   ~LookupClient();
   LookupClient(const LookupClient&) = delete;
   LookupClient& operator=(const LookupClient&) = delete;
@@ -63,6 +68,10 @@ class LookupClient {
   // --- files that tables name; `what` as in ipc::FileFind ---
   Task<Result<std::string>> file(std::string path, std::string what);
 
+  // --- address verification ---
+  Task<Result<ipc::VerifyAnswer>> verify(ipc::VerifyFind question);
+  Task<Result<ipc::VerifyNoted>> verified(ipc::VerifyNote note);
+
   // --- rates of clients ---
   // `event` and `client` as in ipc::AnvilNote.
   Task<Result<ipc::AnvilAnswer>> anvil(std::string event, std::string client);
@@ -82,6 +91,7 @@ class LookupClient {
   Task<Result<typename Q::Answer>> ask(Q question, Millis limit);
 
   std::unique_ptr<SharedLink> lookup_;
+  bool opens_all_ = false;
   tables::OpenOptions options_;
   // By name as it stands in lists.
   std::map<std::string, Table, std::less<>> tables_;

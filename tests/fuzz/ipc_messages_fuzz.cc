@@ -14,6 +14,7 @@
 #include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
 
 namespace {
@@ -56,7 +57,8 @@ using All = Messages<
     AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost, RoomAnswer,
     RoomFind, IdentityAnswer, IdentityFind, SignAnswer, SignRequest,
     TicketKeysAnswer, TicketKeysFind, SessionAnswer, SessionFind, SessionKeep,
-    SecretFileAnswer, SecretFileRequest, FileAnswer, FileFind>;
+    SecretFileAnswer, SecretFileRequest, FileAnswer, FileFind, VerifyAnswer,
+    VerifyFind, VerifyNoted, VerifyNote>;
 
 }  // namespace
 

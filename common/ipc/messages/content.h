@@ -31,6 +31,7 @@ enum CleanupFlag : std::int64_t {
   discard_message = 128,      // accepted, then dropped (access DISCARD)
   report_deliveries = 256,    // sendmail -v: a report of the first attempt
   verify_only = 512,          // sendmail -bv: a report, no delivery
+  address_probe = 1024,       // with verify_only: lookup is told, nobody else
 };
 
 // Is there room for another message? Asked at MAIL, before there is a file.

@@ -146,6 +146,47 @@ Task<Result<route::Router::Known>> FakeSurroundings::known(
   co_return out;
 }
 
+Task<ipc::DnsAnswer> FakeSurroundings::dns(std::string name,
+                                           std::string type) {
+  asked_dns.push_back(type + " " + name);
+  ipc::DnsAnswer answer;
+  answer.status = "nxdomain";
+  const auto found = zone.find(type + " " + name);
+  if (found != zone.end() && found->second.front() == "servfail") {
+    answer.status = "servfail";
+    answer.text = "Host not found, try again";
+  } else if (found != zone.end()) {
+    answer.status = "ok";
+    answer.records = found->second;
+  }
+  co_return answer;
+}
+
+Task<ipc::MailHostsAnswer> FakeSurroundings::host(std::string name) {
+  ipc::MailHostsAnswer answer;
+  const auto found = zone.find("A " + name);
+  if (found == zone.end())
+    answer.trouble = ipc::TroubleWire::from(give_up("4.4", "Host not found"));
+  else
+    for (const std::string& address : found->second)
+      answer.addresses.push_back({name, address, 0});
+  co_return answer;
+}
+
+Task<Result<ipc::VerifyAnswer>> FakeSurroundings::verify(
+    ipc::VerifyFind question) {
+  const auto found = verified.find(question.address);
+  if (found == verified.end()) co_return try_later("3.0", "no verify service");
+  co_return found->second;
+}
+
+Task<Result<std::string>> FakeSurroundings::policy(const PolicyService*,
+                                                   std::string request) {
+  policy_requests.push_back(std::move(request));
+  if (policy_action.empty()) co_return try_later("3.0", "refused");
+  co_return policy_action;
+}
+
 Task<Result<ipc::FlushAnswer>> FakeSurroundings::flush(std::string site) {
   ipc::FlushAnswer answer;
   answer.status = site == "relay.test" ? "ok" : "deny";

@@ -67,6 +67,11 @@ class FakeSurroundings final : public Surroundings {
                                         std::string recipient) override;
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
+  Task<ipc::DnsAnswer> dns(std::string name, std::string type) override;
+  Task<ipc::MailHostsAnswer> host(std::string name) override;
+  Task<Result<ipc::VerifyAnswer>> verify(ipc::VerifyFind question) override;
+  Task<Result<std::string>> policy(const PolicyService* service,
+                                   std::string request) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
   Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
   AuthService& authentication() override { return auth_; }
@@ -76,13 +81,18 @@ class FakeSurroundings final : public Surroundings {
   // What to answer.
   std::map<std::string, std::string> table;  // key to value, in any table
   bool tables_broken = false;
+  // "MX name" to records; "servfail" alone for a name server that fails.
+  std::map<std::string, std::vector<std::string>> zone;
+  std::map<std::string, ipc::VerifyAnswer> verified;  // by address
+  // The action of every policy service; "" where none answers.
+  std::string policy_action;
   std::string no_room;  // why there is none
   std::int64_t anvil_count = 1, anvil_rate = 1;
   ipc::TroubleWire begin_trouble, verdict_trouble;
   bool break_before_verdict = false;
   // What happened.
   std::vector<Delivered> messages;
-  std::vector<std::string> events;
+  std::vector<std::string> events, asked_dns, policy_requests;
   std::vector<std::unique_ptr<ipc::Link>> idle;
   int links_made = 0;
   FakeAuthServer auth_server;

@@ -1,12 +1,12 @@
 // Pure functions on text: command lines, replies, restriction lists, keywords.
 #include <catch2/catch.hpp>
 
+#include "common/access/facts.h"
+#include "common/access/judgements.h"
+#include "common/access/replies.h"
+#include "common/access/restrictions.h"
 #include "smtpd/command_line.h"
 #include "smtpd/commands.h"
-#include "smtpd/facts.h"
-#include "smtpd/judgements.h"
-#include "smtpd/replies.h"
-#include "smtpd/restrictions.h"
 #include "smtpd/settings.h"
 
 using namespace postern;
@@ -61,11 +61,11 @@ TEST_CASE("a footer continues a reply or adds lines with its code") {
     return name == "client" ? std::string("x\"y") : std::string();
   };
   const char* all = "abcdefghijklmnopqrstuvwxyz ";
-  CHECK(with_footer("550 5.1.1 No", "\\c. Call $client", value, all) ==
+  CHECK(with_footer("550 5.1.1 No", "\\c. Call $client", value, all).value() ==
         "550 5.1.1 No. Call x_y");
-  CHECK(with_footer("550 5.1.1 No", "Call\\nus", value, all) ==
+  CHECK(with_footer("550 5.1.1 No", "Call\\nus", value, all).value() ==
         "550-5.1.1 No\n550-5.1.1 Call\n550 5.1.1 us");
-  CHECK(with_footer("500 No", "${client}!$(none)$$", value, all) ==
+  CHECK(with_footer("500 No", "${client}!$(none)$$", value, all).value() ==
         "500-No\n500 x_y!$");
 }
 

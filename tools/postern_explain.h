@@ -1,0 +1,33 @@
+// postern explain: what would become of an envelope, and which line of the
+// configuration decided it. The evaluator is that of smtpd (common/access);
+// tables are opened here, with the rights of whoever asks.
+// Parts: postern_explain.cc (options, the run), explain_questions.h (answers),
+// explain_report.h (what is printed).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/postern_suite.h"
+
+namespace postern::tools {
+
+struct Envelope {
+  std::string client_address = "127.0.0.1";
+  std::optional<std::string> client_name;  // none: it is looked up
+  std::string helo, sender, recipient;
+  std::string sasl_user, sasl_method = "PLAIN";
+  std::string service = "smtp";  // the row whose -o options count
+  std::int64_t time = 0;         // seconds since 1970
+  bool json = false;
+  bool dns = true;
+  bool ask_policy = false;
+};
+
+// `words`: what stands behind "explain". Gives the exit status: 0 the recipient
+// would be accepted, 1 refused, 2 not understood.
+int explain(Suite& suite, const std::vector<std::string>& words);
+
+}  // namespace postern::tools
