@@ -1,7 +1,5 @@
 #include "common/databases/open.h"
 
-#include <algorithm>
-
 #include "common/databases/openers.h"
 
 namespace postern::databases {
@@ -73,21 +71,6 @@ decltype(tables::OpenOptions::other) Opener::function() {
   return [this](const tables::Spec& spec, const tables::OpenOptions& options) {
     return open(spec, options);
   };
-}
-
-std::vector<std::string> table_types() {
-  std::vector<std::string> types = tables::table_types();
-  for (const Row& row : rows)
-    if (row.open != nullptr) types.emplace_back(row.type);
-  types.emplace_back("proxy");
-  std::sort(types.begin(), types.end());
-  return types;
-}
-
-bool not_built_in(std::string_view type) {
-  return std::any_of(std::begin(rows), std::end(rows), [&](const Row& row) {
-    return row.type == type && row.open == nullptr;
-  });
 }
 
 }  // namespace postern::databases

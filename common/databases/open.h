@@ -11,8 +11,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "common/config/config.h"
 #include "common/tables/table.h"
@@ -42,12 +40,5 @@ class Opener {
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Health>> health_;
 };
-
-// All types that can be opened here, with those of common/tables, in order.
-std::vector<std::string> table_types();
-
-// A type that exists, but was left out when this was built ("mysql"), or has
-// no library any more ("nis").
-bool not_built_in(std::string_view type);
 
 }  // namespace postern::databases
