@@ -100,6 +100,11 @@ class Server:
 
     def pause(self):
         self.signal_all(signal.SIGSTOP)
+        for pid in self.members():
+            def stopped():
+                text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+                return text.rsplit(")", 1)[1].split()[0] == "T"
+            wait_until(stopped)
 
     def go_on(self):
         self.signal_all(signal.SIGCONT)
