@@ -127,11 +127,11 @@ void TableTool::read_options(int argc, char** argv) {
       case 'd':
       case 'q':
         if (list_ || query_ || remove_)
-          tool_.fatal("specify only one of -s -q or -d");
+          tool_.fatal("specify only one of -s or -q or -d");
         (option == 'd' ? remove_ : query_) = optarg;
         break;
       case 's':
-        if (query_ || remove_) tool_.fatal("specify only one of -s -q or -d");
+        if (query_ || remove_) tool_.fatal("specify only one of -s or -q or -d");
         list_ = true;
         break;
       case 'f':

@@ -97,8 +97,10 @@ std::string placed(const std::string& source, int line,
 }
 
 std::string duplicate(const Spec& spec, const std::string& key) {
-  return (spec.kind == Kind::indexed ? spec.name + ".db" : spec.text()) +
-         ": duplicate entry: \"" + key + "\"";
+  const std::string shown = spec.kind == Kind::indexed ? spec.name + ".db"
+                            : spec.kind == Kind::lmdb  ? spec.text()
+                                                       : spec.name;
+  return shown + ": duplicate entry: \"" + key + "\"";
 }
 
 // A source file's entries in the order of their keys, one for each key:

@@ -106,6 +106,8 @@ TEST_CASE("tables without files answer as they are written") {
       {"cidr:{{1.2.3.0/24 x} {!1.0.0.0/8 y}}", "1.2.3.4", "x"},
       {"cidr:{{1.2.3.0/24 x} {!1.0.0.0/8 y}}", "8.8.8.8", "y"},
       {"cidr:{{1.2.3.0/24 x} {!1.0.0.0/8 y}}", "no.address", "-"},
+      {"cidr:{{!1.0.0.0/8 y}}", "::1", "-"},
+      {"cidr:{{if !1.0.0.0/8} {::/0 y} {endif}}", "::1", "-"},
       {"cidr:{1.2.3.4 x}", "1.2.3.4",
        "!!cidr map: no '{' at start of text in \"1.2.3.4\""},
       {"pcre:{{/(x)(y)?/ <${1}$(2)>}}", "axb", "<x>"},
@@ -686,7 +688,7 @@ TEST_CASE("a constant database keeps what was put in, and can be changed") {
   build_options.warn = place.ear();
   REQUIRE(build(*parse_spec(spec), build_options).ok());
   CHECK(place.warnings ==
-        std::vector<std::string>{spec + ": duplicate entry: \"a\""});
+        std::vector<std::string>{place.path + "/t: duplicate entry: \"a\""});
   CHECK(ask(spec, "A") == "1");
   CHECK(ask(spec, "b") == "2");
   CHECK(ask(spec, "c") == "-");
