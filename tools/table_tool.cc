@@ -127,7 +127,7 @@ void TableTool::read_options(int argc, char** argv) {
       case 'd':
       case 'q':
         if (list_ || query_ || remove_)
-          tool_.fatal("specify only one of -s or -q or -d");
+          tool_.fatal("specify only one of -s -q or -d");
         (option == 'd' ? remove_ : query_) = optarg;
         break;
       case 's':

@@ -90,17 +90,16 @@ Opened open_socketmap(const Context& context) {
   const std::string& text = context.spec.name;
   const std::size_t colon = text.rfind(':');
   const auto wrong = [&](const std::string& why) {
-    return give_up("3.5", why +
+    return give_up("3.5", "table " + context.spec.text() + ": " + why +
                               "; need \"socketmap:inet:host:port:name\" or "
                               "\"socketmap:unix:pathname:name\"");
   };
   if (!text.starts_with("inet:") && !text.starts_with("unix:"))
-    return wrong("invalid transport name: " + text.substr(0, text.find(':')) +
-                 " in service: " + text);
+    return wrong("invalid transport name: " + text.substr(0, text.find(':')));
   if (colon == 4 || colon + 1 == text.size())
-    return wrong("no socketmap name in \"" + text + "\"");
+    return wrong("no socketmap name");
   Result<Endpoint> endpoint = Endpoint::parse(text.substr(0, colon), false);
-  if (!endpoint) return wrong(endpoint.trouble().text);
+  if (!endpoint) return wrong("no host and port in it");
   return Opened(std::make_unique<SocketMap>(
       context.spec.text(), std::move(*endpoint), text.substr(colon + 1)));
 }

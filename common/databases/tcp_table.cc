@@ -73,7 +73,9 @@ class TcpTable : public tables::Table {
 
 Opened open_tcp(const Context& context) {
   Result<Endpoint> endpoint = Endpoint::parse(context.spec.name, true);
-  if (!endpoint) return endpoint.trouble();
+  if (!endpoint)
+    return give_up("3.5", "table " + context.spec.text() + ": " +
+                              endpoint.trouble().text);
   return Opened(std::make_unique<TcpTable>(context.spec.text(),
                                            std::move(*endpoint)));
 }

@@ -216,13 +216,21 @@ def fail_over(case):
         one, two = f"127.0.0.1:{dead}", f"127.0.0.1:{server.port}"
         hosts = (f"ldap://{one} ldap://{two}" if kind == "ldap"
                  else f"{one}, inet:{two}" if kind == "mysql"
-                 else f"{one} {two}")
+                 else f"unix:/nonexistent {one} {two}")
         case.configure(kind, server.parameters(hosts=hosts))
         time_of_change = time.monotonic()
         # Until the change is noticed the old connection answers as well.
         while time.monotonic() - time_of_change < 2.5:
             case.expect(f"user@{kind}.test", FOUND)
             case.expect(f"nobody@{kind}.test", UNKNOWN)
+        if kind == "mysql":
+            # Over a socket, with a dead host behind it that nobody tries.
+            case.configure(kind, server.parameters(
+                password="wrong", hosts=f"unix:{server.socket()} {one}"))
+            case.becomes(f"user@{kind}.test", LATER)
+            case.configure(kind, server.parameters(
+                hosts=f"unix:{server.socket()} {one}"))
+            case.becomes(f"user@{kind}.test", FOUND)
         case.configure(kind, server.parameters())
 
 
