@@ -13,6 +13,7 @@
 #include "common/base/text.h"
 #include "common/databases/open.h"
 #include "common/log/log.h"
+#include "common/mail/address.h"
 #include "common/os/files.h"
 #include "common/service/tool.h"
 #include "common/tables/alias_file.h"
@@ -59,6 +60,7 @@ class TableTool {
 
   void make(const std::string& name);
   void put_entries(const std::string& name);
+  std::string stored(const std::string& key) const;
   bool remove_each(const std::string& name,
                    const std::vector<std::string>& keys);
   int query(const std::vector<std::string>& names);
@@ -288,6 +290,10 @@ void TableTool::make(const std::string& name) {
   tell("made " + spec.text());
 }
 
+std::string TableTool::stored(const std::string& key) const {
+  return build_.fold ? mail::fold_key(key) : key;
+}
+
 // -i for a table that is no file.
 void TableTool::put_entries(const std::string& name) {
   const auto table = open(name);
@@ -300,7 +306,8 @@ void TableTool::put_entries(const std::string& name) {
       tool_.warning("stdin, line " + std::to_string(lines.first_line()) + ": " +
                     parsed.complaint);
     if (!parsed.entry) continue;
-    const Status put = table->put(parsed.entry->key, parsed.entry->value);
+    const Status put =
+        table->put(stored(parsed.entry->key), parsed.entry->value);
     if (!put.ok()) tool_.fatal(put.trouble().text);
   }
 }
@@ -408,7 +415,7 @@ bool TableTool::remove_each(const std::string& name,
   const auto table = open(name);
   bool any = false;
   for (const std::string& key : keys) {
-    const Result<bool> removed = table->remove(key);
+    const Result<bool> removed = table->remove(stored(key));
     if (!removed) tool_.fatal(removed.trouble().text);
     any = any || *removed;
   }

@@ -28,6 +28,13 @@ bool bind_of(Settings& settings) {
   return true;
 }
 
+// yes or no, 1 or 0.
+bool switched_on(Settings& settings, std::string_view name) {
+  const std::string text = settings.text(name, "0");
+  if (text == "0" || text == "1") return text == "1";
+  return settings.boolean(name, false);
+}
+
 void read_tls(Settings& settings, LdapSettings& ldap) {
   ldap.start_tls = settings.boolean("start_tls", false);
   ldap.tls_ca_directory = settings.text("tls_ca_cert_dir", "");
@@ -98,8 +105,7 @@ LdapSettings LdapSettings::read(Settings& settings,
   ldap.plan.read(settings, options, "result_filter");
   ldap.size_limit = settings.number("size_limit", ldap.plan.expansion_limit);
   ldap.dereference = static_cast<int>(settings.number("dereference", 0, 0, 3));
-  ldap.chase_referrals = settings.boolean("chase_referrals", false) ||
-                         settings.text("chase_referrals", "") == "1";
+  ldap.chase_referrals = switched_on(settings, "chase_referrals");
   ldap.debug_level = static_cast<int>(settings.number("debuglevel", 0));
   read_tls(settings, ldap);
   ignore_old(settings, options.warn);

@@ -58,7 +58,7 @@ class MemcacheTable : public tables::Table {
   }
 
   Status put(std::string_view key, std::string_view value) override {
-    const std::string stored = folded(key);
+    const std::string stored(key);
     const Result<bool> concerned = concerns(stored);
     if (!concerned) return concerned.trouble();
     if (!*concerned) {
@@ -70,7 +70,7 @@ class MemcacheTable : public tables::Table {
   }
 
   Result<bool> remove(std::string_view key) override {
-    const std::string stored = folded(key);
+    const std::string stored(key);
     const Result<bool> concerned = concerns(stored);
     if (!concerned) return concerned.trouble();
     if (!*concerned) return false;
@@ -98,8 +98,6 @@ class MemcacheTable : public tables::Table {
   }
 
  private:
-  static std::string folded(std::string_view key) { return to_lower(key); }
-
   Result<bool> concerns(const std::string& key) {
     const Parts parts(key);
     if (!key_format_.fits_as_query(parts)) return false;

@@ -64,8 +64,9 @@ class Table {
       std::function<void(std::string_view key, std::string_view value)>;
   virtual Status for_each(const Visit& visit);
 
-  // Changing one entry: only memcache: can (postmap -i, -d). The tables that
-  // postmap makes are changed by build.h. remove() says whether it was there.
+  // Changing one entry, whose key is folded already: only memcache: can
+  // (postmap -i, -d). The tables that postmap makes are changed by build.h.
+  // remove() says whether the key was there.
   virtual Status put(std::string_view key, std::string_view value);
   virtual Result<bool> remove(std::string_view key);
 

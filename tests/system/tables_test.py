@@ -396,7 +396,7 @@ def cached(case):
     server.set("c:behind", "from-cache")
     assert suite.tool("postmap", "-q", "behind", name).stdout == "from-cache\n"
     assert suite.tool("postmap", "-s", name).stdout == "behind\tthe-value\n"
-    done = suite.tool("postmap", "-i", name, input="added some value\n")
+    done = suite.tool("postmap", "-i", name, input="Added some value\n")
     assert done.returncode == 0, done.stdout
     assert suite.tool("postmap", "-q", "added", name).stdout == "some value\n"
     assert suite.tool("postmap", "-d", "added", name).returncode == 0

@@ -276,6 +276,10 @@ TEST_CASE("parameters of ldap: that mean nothing here are named") {
        "/x.cf, line 1: invalid result template: %x: there is no '%x'; write "
        "%% for a percent sign"},
       {"bind = none\nscope = one\nresult_filter = <%s>\n", ""},
+      {"chase_referrals = 1\n", ""},
+      {"chase_referrals = no\n", ""},
+      {"chase_referrals = 2\n",
+       "/x.cf, line 1: bad boolean configuration: chase_referrals = 2"},
   };
   for (const Case& one : cases) {
     CAPTURE(one.text);
