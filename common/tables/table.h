@@ -64,9 +64,8 @@ class Table {
       std::function<void(std::string_view key, std::string_view value)>;
   virtual Status for_each(const Visit& visit);
 
-  // Changing one entry, whose key is folded already: only memcache: can
-  // (postmap -i, -d). The tables that postmap makes are changed by build.h.
-  // remove() says whether the key was there.
+  // Changing one entry: only memcache: can (postmap -i, -d). The tables that
+  // postmap makes are changed by build.h. remove() says whether it was there.
   virtual Status put(std::string_view key, std::string_view value);
   virtual Result<bool> remove(std::string_view key);
 
