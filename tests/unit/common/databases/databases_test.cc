@@ -392,6 +392,8 @@ TEST_CASE("a peer that says nothing, too much or goodbye") {
   Fd peer(::accept(listener.get(), nullptr, nullptr));
   CHECK(dialogue->idle());
   REQUIRE(dialogue->send("question\n", limit).ok());
+  char question[9];
+  REQUIRE(::read(peer.get(), question, sizeof question) == 9);
   REQUIRE(::write(peer.get(), "one\r\ntwo\nabcdef", 15) == 15);
   CHECK(*dialogue->line(100, limit) == "one");
   CHECK_FALSE(dialogue->idle());
