@@ -6,8 +6,8 @@
 
 namespace postern::lookup {
 
-HelperThread::HelperThread()
-    : wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+HelperThread::HelperThread(std::size_t most)
+    : most_(most), wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   require(wakeup_.valid(), "no eventfd");
   watch_ = std::make_unique<Watch>(wakeup_.get(), Watch::read, false,
                                    [this](short) { collect(); });
@@ -18,17 +18,30 @@ HelperThread::~HelperThread() {
     const std::lock_guard lock(mutex_);
     ending_ = true;
   }
-  more_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  more_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+std::size_t HelperThread::waiting() {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
+std::size_t HelperThread::running() {
+  const std::lock_guard lock(mutex_);
+  return running_;
 }
 
 void HelperThread::post(Work work) {
+  bool all_busy = false;
   {
     const std::lock_guard lock(mutex_);
     waiting_.push_back(std::move(work));
+    all_busy = running_ + waiting_.size() > threads_.size();
   }
   more_.notify_one();
-  if (!thread_.joinable()) thread_ = std::thread([this] { this->work(); });
+  if (all_busy && threads_.size() < most_)
+    threads_.emplace_back([this] { this->work(); });
 }
 
 void HelperThread::work() {
@@ -38,9 +51,11 @@ void HelperThread::work() {
     if (ending_) return;
     Work work = std::move(waiting_.front());
     waiting_.pop_front();
+    ++running_;
     lock.unlock();
     work.run();
     lock.lock();
+    --running_;
     done_.push_back(std::move(work));
     ::eventfd_write(wakeup_.get(), 1);
   }

@@ -1,7 +1,10 @@
 // Answers questions of the other processes: tables, users, names and addresses
 // of hosts, rates of clients. Postfix's proxymap and anvil, and its resolver.
 // Next: server.h.
+#include <unistd.h>
+
 #include "common/base/text.h"
+#include "common/databases/open.h"
 #include "common/service/service.h"
 #include "lookup/probe.h"
 #include "lookup/server.h"
@@ -12,10 +15,12 @@ namespace {
 // Questions under way when the process is to end have so long.
 constexpr Seconds last_answers{15};
 
-TableCache::Options table_options(Service& service) {
+TableCache::Options table_options(Service& service,
+                                  databases::Opener& opener) {
   TableCache::Options options;
   options.proxy_read_maps = service.config().get<"proxy_read_maps">();
   options.utf8 = service.config().get<"smtputf8_enable">();
+  options.other = opener.function();
   options.complain = [own = service.log(),
                       proxymap = service.log_as("proxymap")](
                          TableCache::Voice voice, const std::string& line) {
@@ -132,9 +137,10 @@ class Statistics {
 int run(Service& service) {
   const std::unique_ptr<dns::Resolver> resolver = make_resolver(service);
   Names names(*resolver, name_options(service));
-  TableCache tables(table_options(service));
+  databases::Opener opener(&service.config());
+  TableCache tables(table_options(service, opener));
   Anvil anvil(service.config().get<"anvil_rate_time_unit">());
-  Statistics statistics(anvil, service);
+  std::optional<Statistics> statistics(std::in_place, anvil, service);
   HelperThread helper;
   Dialer dialer(names, dial_grants(service), service.log());
   Server server(tables, names, anvil, helper, service.log());
@@ -149,7 +155,11 @@ int run(Service& service) {
     server.when_answered([&service] { service.finished(); });
   });
   service.lock();
-  return service.run();
+  const int status = service.run();
+  statistics.reset();
+  // A thread that waits for a dead server keeps nobody from going.
+  if (tables.busy_threads() > 0) ::_exit(status);
+  return status;
 }
 
 }  // namespace

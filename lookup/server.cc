@@ -102,7 +102,11 @@ void Server::begin(Session* session, ipc::Frame& frame,
 
 void Server::handle(Session* session, ipc::Frame frame) {
   if (auto table = frame.as<ipc::TableFind>()) {
-    session->link->reply(frame.id, tables_.find(*table, Clock::now()));
+    if (tables_.slow(table->maps))
+      session->tasks.start(finish<ipc::TableFind>(
+          session, frame.id, tables_.find_slowly(std::move(*table))));
+    else
+      session->link->reply(frame.id, tables_.find(*table, Clock::now()));
   } else if (auto note = frame.as<ipc::AnvilNote>()) {
     session->link->reply(frame.id,
                          anvil_.note(*note, session->id, Anvil::now()));

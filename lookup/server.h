@@ -1,5 +1,6 @@
-// Answers the questions that come over links. Questions to name servers and
-// the user database wait side by side; tables answer at once.
+// Answers the questions that come over links. Questions to name servers, to
+// the user database and to tables that others answer wait side by side; tables
+// in files answer at once.
 // Next: table_cache.h, names.h, anvil.h.
 #pragma once
 

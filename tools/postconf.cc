@@ -11,6 +11,7 @@
 #include <map>
 
 #include "common/base/text.h"
+#include "common/databases/types.h"
 #include "common/mail/bounce_template.h"
 #include "common/os/files.h"
 #include "tools/postconf_edit.h"
@@ -37,12 +38,7 @@ constexpr const char* usage_text =
     "[-v (say where values come from)] [-x (expand parameter values)] "
     "[-X (exclude)] [-# (comment-out)] [name...]";
 
-// What -m, -l, -a and -A list.
-constexpr const char* table_types[] = {
-    "btree",    "cidr",   "environ", "fail",      "hash",     "inline",
-    "internal", "lmdb",   "memcache", "pcre",     "pipemap",  "proxy",
-    "randmap",  "regexp", "socketmap", "sqlite",  "static",   "tcp",
-    "texthash", "unionmap", "unix"};
+// What -l, -a and -A list; for -m see common/databases/types.h.
 constexpr const char* lock_types[] = {"flock", "fcntl", "dotlock"};
 constexpr const char* server_sasl_types[] = {"cyrus", "dovecot", "postern"};
 constexpr const char* client_sasl_types[] = {"cyrus"};
@@ -61,7 +57,7 @@ struct Command {
 };
 
 void print_all(const auto& names) {
-  for (const char* name : names) fmt::print("{}\n", name);
+  for (const auto& name : names) fmt::print("{}\n", name);
 }
 
 // At most one of these options: "specify one of -d -n".
@@ -295,7 +291,7 @@ int run(int argc, char** argv) {
       command.arguments[0].find('=') != std::string::npos)
     editing = true;
   if (command.has('l')) print_all(lock_types);
-  else if (command.has('m')) print_all(table_types);
+  else if (command.has('m')) print_all(databases::table_types());
   else if (command.has('a')) print_all(server_sasl_types);
   else if (command.has('A')) print_all(client_sasl_types);
   else if (command.has('T')) return show_tls(tool, command.tls_mode);

@@ -6,9 +6,11 @@
 #include <cstdio>
 
 #include "common/access/check.h"
+#include "common/base/text.h"
 #include "common/config/check.h"
 #include "common/config/main_file.h"
 #include "common/config/master_table.h"
+#include "common/databases/types.h"
 #include "common/os/files.h"
 #include "common/os/users.h"
 #include "common/sandbox/profiles.h"
@@ -74,6 +76,25 @@ void check_configuration(const Suite& suite, Report& report) {
                   "clients are not screened: postscreen rows serve clients as "
                   "smtpd rows do",
                   "", ""});
+}
+
+// Tables of types that were left out when this was built.
+void check_table_types(const Suite& suite, Report& report) {
+  for (const auto& [name, setting] : suite.config.settings()) {
+    for (const std::string& word : split_words(setting.value, ", \t\r\n{}")) {
+      std::string_view table = word;
+      while (table.starts_with("proxy:")) table.remove_prefix(6);
+      const std::size_t colon = table.find(':');
+      if (colon == std::string_view::npos || colon + 1 == table.size())
+        continue;
+      const std::string type(table.substr(0, colon));
+      if (!databases::not_built_in(type)) continue;
+      report.add({Weight::error, setting.origin.file, setting.origin.line, 1,
+                  type + ": tables are not built in here, so " +
+                      std::string(table) + " cannot answer",
+                  "postconf -m lists the types that are", ""});
+    }
+  }
 }
 
 // Whoever can change these is root in all but name.
@@ -186,6 +207,7 @@ void check_set_gid(const Suite& suite, Report& report) {
 int check(Suite& suite) {
   Report report;
   check_configuration(suite, report);
+  check_table_types(suite, report);
   check_file_rights(suite, report);
   check_directories(suite, report);
   check_user_store(suite, report);

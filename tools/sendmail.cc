@@ -9,7 +9,7 @@
 #include "tools/postdrop_client.h"
 #include "tools/sendmail_options.h"
 #include "tools/sendmail_submit.h"
-#include "tools/table_tool.h"
+#include "tools/table_making.h"
 
 using namespace postern;
 using namespace postern::tools;

@@ -11,14 +11,18 @@
 #include <vector>
 
 #include "common/base/text.h"
+#include "common/databases/open.h"
 #include "common/log/log.h"
+#include "common/mail/address.h"
 #include "common/os/files.h"
 #include "common/service/tool.h"
+#include "common/tables/alias_file.h"
 #include "common/tables/build.h"
 #include "common/tables/maps.h"
 #include "common/tables/source.h"
 #include "tools/as_owner.h"
 #include "tools/message_keys.h"
+#include "tools/table_making.h"
 
 namespace postern::tools {
 namespace {
@@ -42,15 +46,6 @@ std::optional<std::string> read_key() {
   return line;
 }
 
-// Makes one table, with no more rights than its source's owner.
-Status make_table(const tables::Spec& spec, const tables::BuildOptions& options,
-                  bool keep_rights) {
-  if (keep_rights) return tables::build(spec, options);
-  const Result<AsOwner> owner = AsOwner::of(spec.name);
-  if (!owner) return owner.trouble();
-  return tables::build(spec, options);
-}
-
 class TableTool {
  public:
   TableTool(std::string_view argv0, bool aliases);
@@ -64,6 +59,10 @@ class TableTool {
   void check_options();
 
   void make(const std::string& name);
+  void put_entries(const std::string& name);
+  std::string stored(const std::string& key) const;
+  bool remove_each(const std::string& name,
+                   const std::vector<std::string>& keys);
   int query(const std::vector<std::string>& names);
   int remove(const std::vector<std::string>& names);
   void list(const std::string& name);
@@ -71,7 +70,7 @@ class TableTool {
   tables::Spec spec_of(const std::string& name);
   tables::OpenOptions open_options();
   std::unique_ptr<tables::Table> open(const std::string& name);
-  void require_approved(const std::string& name, const tables::Spec& spec);
+  Status approve(const tables::Spec& spec);
   std::optional<std::string> find(tables::Table& table, std::string_view key);
   std::string decoded(const tables::Table& table, std::string_view key,
                       std::string value);
@@ -83,6 +82,7 @@ class TableTool {
   Tool tool_;
   bool aliases_;
   std::optional<config::Config> config_;
+  std::optional<databases::Opener> databases_;
   tables::BuildOptions build_;
   MessageKeys message_;
   bool incremental_ = false;
@@ -133,7 +133,7 @@ void TableTool::read_options(int argc, char** argv) {
         (option == 'd' ? remove_ : query_) = optarg;
         break;
       case 's':
-        if (query_ || remove_) tool_.fatal("specify only one of -s -q or -d");
+        if (query_ || remove_) tool_.fatal("specify only one of -s or -q or -d");
         list_ = true;
         break;
       case 'f':
@@ -197,6 +197,7 @@ void TableTool::check_options() {
 int TableTool::run(int argc, char** argv) {
   read_options(argc, argv);
   config_.emplace(tool_.load_and_log());
+  databases_.emplace(&*config_);
   check_options();
   std::vector<std::string> names(argv + optind, argv + argc);
   if (names.empty()) usage();
@@ -223,6 +224,8 @@ tables::OpenOptions TableTool::open_options() {
   options.utf8 = build_.utf8;
   options.values_are_files = build_.values_are_files;
   options.warn = build_.warn;
+  options.other = databases_->function();
+  options.approve = [this](const tables::Spec& spec) { return approve(spec); };
   return options;
 }
 
@@ -235,7 +238,6 @@ void TableTool::tell(const std::string& text) {
 
 std::unique_ptr<tables::Table> TableTool::open(const std::string& name) {
   const tables::Spec spec = spec_of(name);
-  if (spec.proxied) require_approved(name, spec);
   auto table = tables::open(spec, open_options());
   if (!table) tool_.fatal(table.trouble().text);
   tell("opened " + (*table)->name());
@@ -243,18 +245,16 @@ std::unique_ptr<tables::Table> TableTool::open(const std::string& name) {
 }
 
 // Tables behind "proxy:" are those that proxy_read_maps lists.
-void TableTool::require_approved(const std::string& name,
-                                 const tables::Spec& spec) {
+Status TableTool::approve(const tables::Spec& spec) {
   const auto listed =
       tables::split_table_names(config_->get<"proxy_read_maps">());
+  const std::string shown = spec.text();
   const bool approved =
       listed &&
       std::any_of(listed->begin(), listed->end(), [&](const std::string& one) {
-        return tables::is_proxied(one) &&
-               tables::strip_proxy(one) == tables::strip_proxy(name);
+        return tables::is_proxied(one) && tables::strip_proxy(one) == shown;
       });
-  if (approved) return;
-  const std::string shown = spec.text();
+  if (approved) return {};
   // To the mail log alone, as the service would write it.
   const log::Destination tool_log = log::current_destination();
   log::Destination mail_log = tool_log;
@@ -266,7 +266,8 @@ void TableTool::require_approved(const std::string& name,
       "to approve this table for read-only access, list proxy:" + shown +
       " in " + os::base_name(config_->file()) + ":proxy_read_maps");
   log::set_destination(tool_log);
-  tool_.fatal("proxymap service is not configured for table \"" + shown + "\"");
+  return try_later(
+      "3.0", "proxymap service is not configured for table \"" + shown + "\"");
 }
 
 void TableTool::make(const std::string& name) {
@@ -274,7 +275,9 @@ void TableTool::make(const std::string& name) {
     tool_.fatal("can't create maps via the proxy service");
   const tables::Spec spec = spec_of(name);
   Status status;
-  if (incremental_) {
+  if (incremental_ && spec.kind == tables::Kind::memcache) {
+    put_entries(name);
+  } else if (incremental_) {
     const std::string entries = read_standard_input();
     const Result<AsOwner> owner =
         AsOwner::of(keep_rights_ ? std::string() : spec.name);
@@ -284,7 +287,29 @@ void TableTool::make(const std::string& name) {
     status = make_table(spec, build_, keep_rights_);
   }
   if (!status.ok()) tool_.fatal(status.trouble().text);
-  tell("made " + *tables::file_of(spec));
+  tell("made " + spec.text());
+}
+
+std::string TableTool::stored(const std::string& key) const {
+  return build_.fold ? mail::fold_key(key) : key;
+}
+
+// -i for a table that is no file.
+void TableTool::put_entries(const std::string& name) {
+  const auto table = open(name);
+  const std::string text = read_standard_input();
+  tables::LogicalLines lines(text);
+  while (const auto line = lines.next()) {
+    const tables::SourceLine parsed = aliases_ ? tables::parse_alias(*line)
+                                               : tables::parse_entry(*line);
+    if (!parsed.complaint.empty())
+      tool_.warning("stdin, line " + std::to_string(lines.first_line()) + ": " +
+                    parsed.complaint);
+    if (!parsed.entry) continue;
+    const Status put =
+        table->put(stored(parsed.entry->key), parsed.entry->value);
+    if (!put.ok()) tool_.fatal(put.trouble().text);
+  }
 }
 
 // -F: values are stored in base64.
@@ -366,6 +391,10 @@ int TableTool::remove(const std::vector<std::string>& names) {
     if (tables::is_proxied(name))
       tool_.fatal("can't change maps via the proxy service");
     const tables::Spec spec = spec_of(name);
+    if (spec.kind == tables::Kind::memcache) {
+      any = remove_each(name, keys) || any;
+      continue;
+    }
     if (!tables::file_of(spec))
       tool_.fatal("table " + spec.text() +
                   ": delete operation is not supported");
@@ -378,6 +407,19 @@ int TableTool::remove(const std::vector<std::string>& names) {
     any = any || *count > 0;
   }
   return any ? 0 : 1;
+}
+
+// -d for a table that is no file.
+bool TableTool::remove_each(const std::string& name,
+                            const std::vector<std::string>& keys) {
+  const auto table = open(name);
+  bool any = false;
+  for (const std::string& key : keys) {
+    const Result<bool> removed = table->remove(stored(key));
+    if (!removed) tool_.fatal(removed.trouble().text);
+    any = any || *removed;
+  }
+  return any;
 }
 
 void TableTool::list(const std::string& name) {
@@ -396,25 +438,6 @@ void TableTool::list(const std::string& name) {
 
 int run_table_tool(int argc, char** argv, bool aliases) {
   return TableTool(argv[0], aliases).run(argc, argv);
-}
-
-Status run_newaliases(const config::Config& config, const tables::Warn& warn) {
-  const auto names = tables::split_table_names(config.get<"alias_database">());
-  if (!names) return names.trouble();
-  tables::BuildOptions options;
-  options.aliases = true;
-  options.utf8 = config.get<"smtputf8_enable">();
-  options.lmdb_map_size =
-      static_cast<std::size_t>(config.get<"lmdb_map_size">());
-  options.warn = warn;
-  for (const std::string& name : *names) {
-    Result<tables::Spec> spec =
-        tables::parse_spec(name, config.get<"default_database_type">());
-    if (!spec) return spec.trouble();
-    const Status made = make_table(*spec, options, false);
-    if (!made.ok()) return made;
-  }
-  return {};
 }
 
 }  // namespace postern::tools

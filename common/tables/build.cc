@@ -13,6 +13,7 @@
 #include "common/mail/address.h"
 #include "common/os/files.h"
 #include "common/tables/alias_file.h"
+#include "common/tables/cdb_file.h"
 #include "common/tables/index_file.h"
 #include "common/tables/lmdb_file.h"
 #include "common/tables/source.h"
@@ -40,8 +41,9 @@ Result<std::unique_ptr<TableWriter>> open_writer(const Spec& spec,
                                                  const WriterOptions& options) {
   Result<std::string> path = file_of(spec);
   if (!path) return path.trouble();
-  return spec.kind == Kind::lmdb ? write_lmdb(*path, options)
-                                 : write_index(*path, options);
+  if (spec.kind == Kind::lmdb) return write_lmdb(*path, options);
+  if (spec.kind == Kind::cdb) return write_cdb(*path, options);
+  return write_index(*path, options);
 }
 
 // Reads entries from text, complaining about what is no entry.
@@ -95,8 +97,10 @@ std::string placed(const std::string& source, int line,
 }
 
 std::string duplicate(const Spec& spec, const std::string& key) {
-  return (spec.kind == Kind::lmdb ? spec.text() : spec.name + ".db") +
-         ": duplicate entry: \"" + key + "\"";
+  const std::string shown = spec.kind == Kind::indexed ? spec.name + ".db"
+                            : spec.kind == Kind::lmdb  ? spec.text()
+                                                       : spec.name;
+  return shown + ": duplicate entry: \"" + key + "\"";
 }
 
 // A source file's entries in the order of their keys, one for each key:
@@ -202,6 +206,7 @@ class SortedEntries {
 Result<std::string> file_of(const Spec& spec) {
   if (spec.kind == Kind::indexed) return spec.name + ".db";
   if (spec.kind == Kind::lmdb) return spec.name + ".lmdb";
+  if (spec.kind == Kind::cdb) return spec.name + ".cdb";
   return give_up("3.5", "unsupported dictionary type: " + spec.type +
                             " does not support bulk-mode creation.");
 }

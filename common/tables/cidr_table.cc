@@ -30,8 +30,11 @@ class CidrTable : public Table {
     if (!address) return std::optional<std::string>();
     for (std::size_t i = 0; i < rules_.size();) {
       const Rule& rule = rules_[i];
-      const bool skipped = rule.type != Rule::Type::end &&
-                           rule.network.contains(*address) == rule.negated;
+      // Of the other family: not even a negated rule has anything to say.
+      const bool skipped =
+          rule.type != Rule::Type::end &&
+          (rule.network.address.v6 != address->v6 ||
+           rule.network.contains(*address) == rule.negated);
       if (skipped) {
         i = rule.type == Rule::Type::condition ? rule.skip : i + 1;
         continue;

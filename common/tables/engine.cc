@@ -34,11 +34,17 @@ class Posix : public Expression {
 
   Result<bool> match(std::string_view text,
                      std::vector<Capture>* captures) const override {
-    std::vector<regmatch_t> places(captures ? groups() + 1 : 1);
-    places[0] = {0, static_cast<regoff_t>(text.size())};
     const char* start = text.data() ? text.data() : "";
-    const int error =
-        regexec(&regex_, start, places.size(), places.data(), REG_STARTEND);
+    // Most rules do not match: find that out cheaply.
+    regmatch_t whole{0, static_cast<regoff_t>(text.size())};
+    int error = regexec(&regex_, start, 1, &whole, REG_STARTEND);
+    std::vector<regmatch_t> places;
+    if (error == 0 && captures) {
+      places.resize(groups() + 1);
+      places[0] = {0, static_cast<regoff_t>(text.size())};
+      error =
+          regexec(&regex_, start, places.size(), places.data(), REG_STARTEND);
+    }
     if (error == REG_NOMATCH) return false;
     if (error != 0) return try_later("3.0", error_text(error));
     if (captures) {
@@ -61,8 +67,9 @@ class Posix : public Expression {
 };
 
 Result<std::unique_ptr<Expression>> compile_posix(const std::string& pattern,
-                                                  std::string_view flags) {
-  int options = REG_EXTENDED | REG_ICASE;
+                                                  std::string_view flags,
+                                                  bool captures) {
+  int options = REG_EXTENDED | REG_ICASE | (captures ? 0 : REG_NOSUB);
   for (const char flag : flags) {
     switch (flag) {
       case 'i':
@@ -135,7 +142,8 @@ class Pcre : public Expression {
 };
 
 Result<std::unique_ptr<Expression>> compile_pcre(const std::string& pattern,
-                                                 std::string_view flags) {
+                                                 std::string_view flags,
+                                                 bool) {
   std::uint32_t options = PCRE2_CASELESS | PCRE2_DOTALL;
   for (const char flag : flags) {
     switch (flag) {

@@ -31,9 +31,11 @@ struct Engine {
   // How a rule without closing delimiter is named in the warning.
   std::string_view skipping;
   // Trouble: an unknown flag ("unknown regexp option "q": skipping this rule")
-  // or a bad pattern; the text follows "FILE, line N: ".
+  // or a bad pattern; the text follows "FILE, line N: ". Without `captures`
+  // nobody will ask for groups, which is faster.
   Result<std::unique_ptr<Expression>> (*compile)(const std::string& pattern,
-                                                 std::string_view flags);
+                                                 std::string_view flags,
+                                                 bool captures);
 };
 
 extern const Engine regexp_engine;  // POSIX, regexp_table(5)

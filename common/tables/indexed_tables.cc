@@ -1,4 +1,4 @@
-// hash:, btree: and lmdb: tables: files made by postmap or postalias. They
+// hash:, btree:, lmdb: and cdb: tables: files made by postmap or postalias. They
 // notice when their file was replaced.
 #include <sys/stat.h>
 
@@ -7,6 +7,8 @@
 #include "common/os/files.h"
 #include "common/tables/alias_file.h"
 #include "common/tables/build.h"
+#include "common/tables/cdb_file.h"
+#include "common/tables/file_state.h"
 #include "common/tables/index_file.h"
 #include "common/tables/lmdb_file.h"
 #include "common/tables/openers.h"
@@ -16,12 +18,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto check_interval = std::chrono::seconds(1);
-
-bool same_file(const struct stat& a, const struct stat& b) {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
-         a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
-         a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
-}
 
 bool older(const struct stat& a, const struct stat& b) {
   if (a.st_mtim.tv_sec != b.st_mtim.tv_sec)
@@ -37,9 +33,14 @@ Result<LmdbReader> open_reader(const LmdbReader*, const std::string& path,
                                const std::string&) {
   return LmdbReader::open(path);
 }
+Result<CdbReader> open_reader(const CdbReader*, const std::string& path,
+                              const std::string&) {
+  return CdbReader::open(path);
+}
 
 std::string maker(const IndexReader& reader) { return reader.made_by(); }
 std::string maker(const LmdbReader&) { return ""; }
+std::string maker(const CdbReader&) { return ""; }
 
 template <class Reader>
 class FileTable : public Table {
@@ -135,6 +136,10 @@ Opened open_indexed(const Spec& spec, const OpenOptions& options) {
 
 Opened open_lmdb(const Spec& spec, const OpenOptions& options) {
   return open_file_table<LmdbReader>(spec, options);
+}
+
+Opened open_cdb(const Spec& spec, const OpenOptions& options) {
+  return open_file_table<CdbReader>(spec, options);
 }
 
 }  // namespace postern::tables

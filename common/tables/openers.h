@@ -28,7 +28,13 @@ Opened pcre_from_text(const Spec& spec, std::string_view text,
                       const OpenOptions& options);
 Opened cidr_from_text(const Spec& spec, std::string_view text,
                       const OpenOptions& options);
+// For tables that are read from a file into memory: read again by `open` when
+// the file has changed, looked for at most once a second. What cannot be read
+// any more is said once, and the old content stays.
+Opened open_followed(const Spec& spec, const OpenOptions& options,
+                     Opened (*open)(const Spec&, const OpenOptions&));
 Opened open_indexed(const Spec& spec, const OpenOptions& options);
 Opened open_lmdb(const Spec& spec, const OpenOptions& options);
+Opened open_cdb(const Spec& spec, const OpenOptions& options);
 
 }  // namespace postern::tables

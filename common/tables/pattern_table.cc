@@ -119,7 +119,9 @@ class RuleReader {
     std::size_t flags = 0;
     while (flags < line.size() && !is_space(line[flags]) && line[flags] != '!')
       ++flags;
-    auto compiled = engine_.compile(pattern, line.substr(0, flags));
+    auto compiled =
+        engine_.compile(pattern, line.substr(0, flags),
+                        line.find('$') != std::string_view::npos);
     if (!compiled) {
       warn_(line_, compiled.trouble().text);
       return false;

@@ -9,38 +9,47 @@
 namespace postern::tables {
 namespace {
 
+// Where the content of a table is.
+enum class Where {
+  name,   // in the name itself
+  file,   // in a file, or with "{ … }" as the name, there
+  parts,  // in other tables
+  away,   // somebody has to be asked
+};
+
 struct KindRow {
   std::string_view type;
   Kind kind;
   bool fixed_keys;
-  bool memory;
+  Where where;
   bool here;  // opened by this library
 };
 
 constexpr KindRow kinds[] = {
-    {"btree", Kind::indexed, true, false, true},
-    {"cidr", Kind::cidr, false, true, true},
-    {"environ", Kind::variables, true, true, true},
-    {"fail", Kind::fail, false, true, true},
-    {"hash", Kind::indexed, true, false, true},
-    {"inline", Kind::inlined, true, true, true},
-    {"lmdb", Kind::lmdb, true, false, true},
-    {"pcre", Kind::pcre, false, true, true},
-    {"pipemap", Kind::pipemap, true, true, true},
-    {"randmap", Kind::randmap, false, true, true},
-    {"regexp", Kind::regexp, false, true, true},
-    {"static", Kind::constant, true, true, true},
-    {"texthash", Kind::texthash, true, true, true},
-    {"unionmap", Kind::unionmap, true, true, true},
-    {"unix", Kind::system, true, false, true},
-    {"ldap", Kind::ldap, true, false, false},
-    {"memcache", Kind::memcache, true, false, false},
-    {"mysql", Kind::mysql, true, false, false},
-    {"nis", Kind::nis, true, false, false},
-    {"pgsql", Kind::pgsql, true, false, false},
-    {"socketmap", Kind::socketmap, true, false, false},
-    {"sqlite", Kind::sqlite, true, false, false},
-    {"tcp", Kind::tcp, true, false, false},
+    {"btree", Kind::indexed, true, Where::file, true},
+    {"cdb", Kind::cdb, true, Where::file, true},
+    {"cidr", Kind::cidr, false, Where::file, true},
+    {"environ", Kind::variables, true, Where::name, true},
+    {"fail", Kind::fail, false, Where::name, true},
+    {"hash", Kind::indexed, true, Where::file, true},
+    {"inline", Kind::inlined, true, Where::name, true},
+    {"lmdb", Kind::lmdb, true, Where::file, true},
+    {"pcre", Kind::pcre, false, Where::file, true},
+    {"pipemap", Kind::pipemap, true, Where::parts, true},
+    {"randmap", Kind::randmap, false, Where::name, true},
+    {"regexp", Kind::regexp, false, Where::file, true},
+    {"static", Kind::constant, true, Where::name, true},
+    {"texthash", Kind::texthash, true, Where::file, true},
+    {"unionmap", Kind::unionmap, true, Where::parts, true},
+    {"unix", Kind::system, true, Where::away, true},
+    {"ldap", Kind::ldap, true, Where::away, false},
+    {"memcache", Kind::memcache, true, Where::away, false},
+    {"mysql", Kind::mysql, true, Where::away, false},
+    {"nis", Kind::nis, true, Where::away, false},
+    {"pgsql", Kind::pgsql, true, Where::away, false},
+    {"socketmap", Kind::socketmap, false, Where::away, false},
+    {"sqlite", Kind::sqlite, true, Where::away, false},
+    {"tcp", Kind::tcp, false, Where::away, false},
 };
 
 constexpr std::string_view proxy_prefix = "proxy:";
@@ -51,22 +60,14 @@ const KindRow* row_of(std::string_view type) {
   return nullptr;
 }
 
-// The specifications inside unionmap:{…} and pipemap:{…}; empty when they
-// cannot be read.
-std::vector<Spec> parts_of(const Spec& spec) {
-  std::vector<Spec> parts;
-  const auto names = braced_list(spec.name);
-  if (!names) return parts;
-  for (const std::string& name : *names) {
-    Result<Spec> part = parse_spec(name);
-    if (!part) return {};
-    parts.push_back(std::move(*part));
-  }
-  return parts;
-}
-
 bool has_parts(const Spec& spec) {
   return spec.kind == Kind::unionmap || spec.kind == Kind::pipemap;
+}
+
+bool rules_in_name(const Spec& spec) {
+  return (spec.kind == Kind::cidr || spec.kind == Kind::pcre ||
+          spec.kind == Kind::regexp) &&
+         spec.name.starts_with('{');
 }
 
 }  // namespace
@@ -107,13 +108,34 @@ Result<Spec> parse_spec(std::string_view text,
   return spec;
 }
 
+std::vector<Spec> parts_of(const Spec& spec) {
+  std::vector<Spec> parts;
+  if (!has_parts(spec)) return parts;
+  const auto names = braced_list(spec.name);
+  if (!names) return parts;
+  for (const std::string& name : *names) {
+    Result<Spec> part = parse_spec(name);
+    if (!part) return {};
+    parts.push_back(std::move(*part));
+  }
+  return parts;
+}
+
 bool in_memory(const Spec& spec) {
+  if (spec.proxied) return false;
   if (has_parts(spec)) {
     const std::vector<Spec> parts = parts_of(spec);
     return std::all_of(parts.begin(), parts.end(),
                        [](const Spec& part) { return in_memory(part); });
   }
-  return row_of(spec.type)->memory;
+  return row_of(spec.type)->where == Where::name || rules_in_name(spec);
+}
+
+bool may_block(const Spec& spec) {
+  const std::vector<Spec> parts = parts_of(spec);
+  return row_of(spec.type)->where == Where::away ||
+         std::any_of(parts.begin(), parts.end(),
+                     [](const Spec& part) { return may_block(part); });
 }
 
 bool in_memory(std::string_view text) {

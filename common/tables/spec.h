@@ -14,6 +14,7 @@ namespace postern::tables {
 enum class Kind {
   indexed,   // hash:, btree: NAME.db written by postmap
   lmdb,      // lmdb: NAME.lmdb
+  cdb,       // cdb: NAME.cdb
   texthash,  // the source text itself, read when opened
   inlined,   // inline:{a=b, {c = d e}}
   constant,  // static:text: every key has this value
@@ -26,7 +27,7 @@ enum class Kind {
   pipemap,
   randmap,
   fail,
-  // Served by the lookup process; see OpenOptions::other.
+  // Opened by common/databases; see OpenOptions::other.
   socketmap,
   tcp,
   sqlite,
@@ -57,11 +58,20 @@ Result<Spec> parse_spec(std::string_view text,
 std::string_view strip_proxy(std::string_view text);
 bool is_proxied(std::string_view text);
 
-// Whether the table lives in the memory of whoever opened it: it can be opened
-// before a process is confined and needs nothing later. unionmap and pipemap
-// are in memory when all their parts are. All else must be served.
+// Whether the whole table stands in its name, so that it never changes: it can
+// be opened before a process is confined and needs nothing later. unionmap and
+// pipemap are in memory when all their parts are. All else must be served: a
+// file may change, and whether "proxy:" is allowed is for lookup to say.
 bool in_memory(const Spec& spec);
 bool in_memory(std::string_view text);
+
+// Whether an answer may take long because somebody else gives it: a server, a
+// database with writers, the system's user database.
+bool may_block(const Spec& spec);
+
+// For unionmap and pipemap: the tables in the name; empty when it cannot be
+// read, and for other types.
+std::vector<Spec> parts_of(const Spec& spec);
 
 // False for tables whose patterns see whole search strings (regexp, pcre, cidr,
 // randmap, fail): callers skip searches with parts of the key. unionmap and
@@ -72,7 +82,7 @@ bool fixed_keys(std::string_view text);
 // Whether text looks like a table name at all ("type:name" with a known type).
 bool is_table_name(std::string_view text);
 
-// Types that can be opened here, for `postconf -m`.
+// Types that this library opens; common/databases knows the others.
 const std::vector<std::string>& table_types();
 
 }  // namespace postern::tables

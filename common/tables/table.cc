@@ -13,18 +13,20 @@ Opened open_kind(const Spec& spec, const OpenOptions& options) {
       return open_indexed(spec, options);
     case Kind::lmdb:
       return open_lmdb(spec, options);
+    case Kind::cdb:
+      return open_cdb(spec, options);
     case Kind::texthash:
-      return open_texthash(spec, options);
+      return open_followed(spec, options, open_texthash);
     case Kind::inlined:
       return open_inline(spec, options);
     case Kind::constant:
       return open_static(spec, options);
     case Kind::regexp:
-      return open_regexp(spec, options);
+      return open_followed(spec, options, open_regexp);
     case Kind::pcre:
-      return open_pcre(spec, options);
+      return open_followed(spec, options, open_pcre);
     case Kind::cidr:
-      return open_cidr(spec, options);
+      return open_followed(spec, options, open_cidr);
     case Kind::system:
       return open_unix(spec, options);
     case Kind::variables:
@@ -66,6 +68,14 @@ class Unavailable : public Table {
 
 }  // namespace
 
+Status Table::put(std::string_view, std::string_view) {
+  return give_up("3.5", "table " + name_ + ": update operation is not supported");
+}
+
+Result<bool> Table::remove(std::string_view) {
+  return give_up("3.5", "table " + name_ + ": delete operation is not supported");
+}
+
 Found Table::find(std::string_view key) {
   if (utf8_ && !all_ascii(key) && !valid_utf8(key)) {
     warn(name_ + ": non-UTF-8 key \"" + printable(key) +
@@ -90,6 +100,10 @@ Status Table::for_each(const Visit&) {
 
 Result<std::unique_ptr<Table>> open(const Spec& spec,
                                     const OpenOptions& options) {
+  if (spec.proxied && options.approve) {
+    const Status approved = options.approve(spec);
+    if (!approved.ok()) return approved.trouble();
+  }
   Opened opened = open_kind(spec, options);
   if (!opened) return opened;
   Table& table = **opened;

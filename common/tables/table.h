@@ -40,6 +40,9 @@ struct OpenOptions {
   // inside unionmap and pipemap come here as well.
   std::function<Result<std::unique_ptr<Table>>(const Spec&, const OpenOptions&)>
       other;
+  // Asked for each table that is named with "proxy:", also inside others:
+  // Trouble when it may not be read that way. Empty: all may.
+  std::function<Status(const Spec&)> approve;
 };
 
 class Table {
@@ -60,6 +63,11 @@ class Table {
   using Visit =
       std::function<void(std::string_view key, std::string_view value)>;
   virtual Status for_each(const Visit& visit);
+
+  // Changing one entry: only memcache: can (postmap -i, -d). The tables that
+  // postmap makes are changed by build.h. remove() says whether it was there.
+  virtual Status put(std::string_view key, std::string_view value);
+  virtual Result<bool> remove(std::string_view key);
 
   // "hash:/etc/x".
   const std::string& name() const { return name_; }

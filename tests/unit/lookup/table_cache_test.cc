@@ -3,7 +3,9 @@
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 
 #include "common/os/files.h"
 
@@ -127,6 +129,170 @@ TEST_CASE("a list that cannot be read is trouble") {
   CHECK(bench.find("nosuchtype:x", {"a"}).trouble.present);
   CHECK(bench.find("fail:x", {"a"}).trouble.present);
   CHECK(bench.lines.size() == 3);
+}
+
+// A table whose answers come when the test lets them come.
+class Gate {
+ public:
+  void open() {
+    {
+      const std::lock_guard lock(mutex_);
+      open_ = true;
+    }
+    changed_.notify_all();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+    --waiting_;
+  }
+  void wait_for_waiting(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ >= count; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = false;
+  int waiting_ = 0;
+};
+
+class Gated : public tables::Table {
+ public:
+  Gated(std::string name, Gate* gate) : Table(std::move(name)), gate_(gate) {}
+
+ protected:
+  tables::Found look_up(std::string_view key) override {
+    if (key == "slow") gate_->wait();
+    if (key == "trouble") {
+      warn("server gone");
+      return try_later("3.0", "no server");
+    }
+    if (key == "none") return std::optional<std::string>();
+    return std::optional<std::string>("value");
+  }
+
+ private:
+  Gate* gate_;
+};
+
+Task<void> ask_slowly(TableCache* cache, ipc::TableFind question,
+                      std::optional<ipc::TableAnswer>* out) {
+  ipc::TableAnswer answer = co_await cache->find_slowly(std::move(question));
+  out->emplace(std::move(answer));
+}
+
+Task<void> take(Task<tables::Found>* task, std::optional<tables::Found>* out) {
+  tables::Found found = co_await *task;
+  out->emplace(std::move(found));
+}
+
+struct SlowBench {
+  SlowBench() {
+    TableCache::Options options;
+    options.complain = [this](TableCache::Voice, const std::string& line) {
+      lines.push_back(line);
+    };
+    options.other = [this](const tables::Spec& spec,
+                           const tables::OpenOptions&)
+        -> Result<std::unique_ptr<tables::Table>> {
+      if (spec.name == "closed:1") return try_later("3.5", "it is closed");
+      return std::unique_ptr<tables::Table>(
+          std::make_unique<Gated>(spec.text(), &gate));
+    };
+    cache.emplace(std::move(options));
+  }
+  ipc::TableAnswer get(const std::string& maps, const std::string& key) {
+    std::optional<ipc::TableAnswer> answer;
+    Nursery nursery;
+    nursery.start(ask_slowly(&*cache, {maps, {key}, 1}, &answer));
+    loop.run_until([&] { return answer.has_value(); });
+    return *answer;
+  }
+
+  Loop loop;
+  Gate gate;
+  std::vector<std::string> lines;
+  std::optional<TableCache> cache;
+};
+
+TEST_CASE("tables that others answer are asked by threads") {
+  SlowBench bench;
+  CHECK(bench.cache->slow("inline:{a=b}, tcp:a:1"));
+  CHECK_FALSE(bench.cache->slow("inline:{a=b}, hash:/x"));
+  CHECK(bench.get("tcp:a:1", "k").value == "value");
+  CHECK(bench.get("tcp:a:1", "k").table == "tcp:a:1");
+  CHECK(bench.get("inline:{a=b}, tcp:a:1", "a").value == "b");
+  const ipc::TableAnswer none = bench.get("tcp:a:1", "none");
+  CHECK_FALSE(none.found);
+  CHECK_FALSE(none.trouble.present);
+  CHECK(bench.lines.empty());
+  CHECK(bench.get("tcp:a:1", "trouble").trouble.text == "no server");
+  CHECK(bench.lines ==
+        std::vector<std::string>{
+            "server gone", "tcp:a:1 lookup error for \"trouble\": no server"});
+  CHECK(bench.get("proxy:tcp:a:1", "k").trouble.present);
+}
+
+TEST_CASE("a slow table holds up neither others nor its own quick answers") {
+  SlowBench bench;
+  std::vector<std::optional<ipc::TableAnswer>> waiting(3);
+  Nursery nursery;
+  for (auto& answer : waiting)
+    nursery.start(
+        ask_slowly(&*bench.cache, {"tcp:a:1", {"slow"}, 1}, &answer));
+  bench.gate.wait_for_waiting(3);
+  CHECK(bench.cache->busy_threads() == 3);
+  CHECK(bench.get("tcp:b:1", "k").found);
+  CHECK(bench.get("tcp:a:1", "k").found);
+  bench.gate.open();
+  bench.loop.run_until([&] { return nursery.empty(); });
+  for (const auto& answer : waiting) CHECK(answer->value == "value");
+}
+
+TEST_CASE("a slow table that does not open says why") {
+  SlowBench bench;
+  const ipc::TableAnswer answer = bench.get("tcp:closed:1", "k");
+  REQUIRE(answer.trouble.present);
+  CHECK(answer.trouble.text == "tcp:closed:1 is unavailable. it is closed");
+}
+
+TEST_CASE("questions beyond the limits of a slow table fail, and heal") {
+  Loop loop;
+  Gate gate;
+  SlowTable::Options options;
+  options.threads = 1;
+  options.most_waiting = 1;
+  options.limit = Millis(1);
+  options.open.other = [&gate](const tables::Spec& spec,
+                               const tables::OpenOptions&)
+      -> Result<std::unique_ptr<tables::Table>> {
+    return std::unique_ptr<tables::Table>(
+        std::make_unique<Gated>(spec.text(), &gate));
+  };
+  SlowTable table("tcp:a:1", std::move(options));
+  const auto get = [&](std::string key) {
+    std::optional<tables::Found> found;
+    Task<tables::Found> task = table.find(std::move(key));
+    Nursery nursery;
+    nursery.start(take(&task, &found));
+    loop.run_until([&] { return found.has_value(); });
+    return *found ? std::string(**found ? ***found : "-")
+                  : found->trouble().text;
+  };
+  CHECK(get("slow") == "table tcp:a:1: query error: no answer in 0 s");
+  gate.wait_for_waiting(1);
+  // In line behind it, and out of line.
+  CHECK(get("k") == "table tcp:a:1: query error: no answer in 0 s");
+  CHECK(get("k") == "table tcp:a:1: query error: 1 questions wait already");
+  gate.open();
+  const auto end = Clock::now() + Seconds(20);
+  std::string last;
+  while (last != "value" && Clock::now() < end) last = get("k");
+  CHECK(last == "value");
 }
 
 }  // namespace

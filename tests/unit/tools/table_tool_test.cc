@@ -6,6 +6,7 @@
 #include "common/os/files.h"
 #include "common/tables/table.h"
 #include "tools/message_keys.h"
+#include "tools/table_making.h"
 
 namespace postern::tools {
 namespace {

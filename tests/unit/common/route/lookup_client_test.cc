@@ -78,7 +78,7 @@ TEST_CASE("a memory table that does not open is trouble") {
   Loop loop;
   std::vector<std::string> lines;
   LookupClient client([&](std::string_view line) { lines.emplace_back(line); });
-  const std::string maps = "inline:{a=b}, texthash:/nonexistent/t";
+  const std::string maps = "inline:{a=b}, inline:{bad}";
   REQUIRE(client.preload(maps).ok());
   CHECK(lines.size() == 1);
   CHECK(get(client.find(maps, "a")).ok());

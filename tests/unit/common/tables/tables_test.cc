@@ -10,6 +10,7 @@
 #include "common/tables/address_find.h"
 #include "common/tables/alias_file.h"
 #include "common/tables/build.h"
+#include "common/tables/cdb_file.h"
 #include "common/tables/index_file.h"
 #include "common/tables/maps.h"
 #include "common/tables/match_list.h"
@@ -105,6 +106,8 @@ TEST_CASE("tables without files answer as they are written") {
       {"cidr:{{1.2.3.0/24 x} {!1.0.0.0/8 y}}", "1.2.3.4", "x"},
       {"cidr:{{1.2.3.0/24 x} {!1.0.0.0/8 y}}", "8.8.8.8", "y"},
       {"cidr:{{1.2.3.0/24 x} {!1.0.0.0/8 y}}", "no.address", "-"},
+      {"cidr:{{!1.0.0.0/8 y}}", "::1", "-"},
+      {"cidr:{{if !1.0.0.0/8} {::/0 y} {endif}}", "::1", "-"},
       {"cidr:{1.2.3.4 x}", "1.2.3.4",
        "!!cidr map: no '{' at start of text in \"1.2.3.4\""},
       {"pcre:{{/(x)(y)?/ <${1}$(2)>}}", "axb", "<x>"},
@@ -655,14 +658,130 @@ TEST_CASE("address keys come in the order of the manuals") {
 
 TEST_CASE("which tables live in memory is known from their names") {
   CHECK(in_memory("static:x"));
-  CHECK(in_memory("cidr:/x"));
+  CHECK(in_memory("cidr:{{10.0.0.0/8 x}}"));
+  // Files change.
+  CHECK_FALSE(in_memory("cidr:/x"));
+  CHECK_FALSE(in_memory("texthash:/x"));
+  // Whether it may be read that way is for lookup to say.
+  CHECK_FALSE(in_memory("proxy:static:x"));
+  CHECK_FALSE(in_memory("unionmap:{static:x,proxy:static:y}"));
   CHECK(in_memory("unionmap:{static:x,inline:{a=b}}"));
   CHECK_FALSE(in_memory("unionmap:{static:x,hash:/a}"));
   CHECK_FALSE(in_memory("hash:/a"));
   CHECK_FALSE(in_memory("ldap:/a"));
+  const auto blocks = [](const char* name) {
+    return may_block(*parse_spec(name));
+  };
+  CHECK(blocks("ldap:/a"));
+  CHECK(blocks("unix:passwd.byname"));
+  CHECK(blocks("pipemap:{hash:/a,tcp:h:1}"));
+  CHECK_FALSE(blocks("unionmap:{hash:/a,cdb:/b}"));
   CHECK(strip_proxy("proxy:proxy:hash:/x") == "hash:/x");
   CHECK(fixed_keys("unionmap:{regexp:/a,hash:/b}"));
   CHECK_FALSE(fixed_keys("pipemap:{regexp:/a,pcre:/b}"));
+}
+
+TEST_CASE("a constant database keeps what was put in, and can be changed") {
+  Place place;
+  const std::string spec = "cdb:" + place.file("t", "a 1\nB 2\na 3\n");
+  BuildOptions build_options;
+  build_options.warn = place.ear();
+  REQUIRE(build(*parse_spec(spec), build_options).ok());
+  CHECK(place.warnings ==
+        std::vector<std::string>{place.path + "/t: duplicate entry: \"a\""});
+  CHECK(ask(spec, "A") == "1");
+  CHECK(ask(spec, "b") == "2");
+  CHECK(ask(spec, "c") == "-");
+  build_options.duplicates = Duplicates::replace;
+  REQUIRE(add_entries(*parse_spec(spec), "c 4\nb 5\n", "stdin", build_options)
+              .ok());
+  const auto removed = remove_keys(*parse_spec(spec), {"a", "x"}, build_options);
+  REQUIRE(removed);
+  CHECK(*removed == 1);
+  std::string all;
+  auto table = open(spec);
+  REQUIRE(table);
+  REQUIRE((*table)
+              ->for_each([&](std::string_view key, std::string_view value) {
+                all += std::string(key) + "=" + std::string(value) + " ";
+              })
+              .ok());
+  CHECK(all == "b=5 c=4 ");
+  // Enough keys for chains of slots, with the NUL that -N adds.
+  std::string text;
+  for (int i = 0; i < 5000; ++i)
+    text += "key" + std::to_string(i) + " value" + std::to_string(i) + "\n";
+  const std::string many = "cdb:" + place.file("many", text);
+  build_options.nul = true;
+  REQUIRE(build(*parse_spec(many), build_options).ok());
+  table = open(many);
+  REQUIRE(table);
+  for (int i = 0; i < 5000; i += 7)
+    CHECK(shown((*table)->find("key" + std::to_string(i))) ==
+          "value" + std::to_string(i));
+  CHECK(shown((*table)->find("key5000")) == "-");
+}
+
+TEST_CASE("a damaged constant database is trouble and no \"not found\"") {
+  std::string bytes(2048, '\xff');
+  const CdbReader reader = CdbReader::of(bytes, "/x.cdb");
+  CHECK(shown(reader.get("a")) == "!database /x.cdb: the file is damaged");
+  CHECK_FALSE(CdbReader::of("short", "/x.cdb").get("a"));
+  Place place;
+  place.file("t.cdb", "text");
+  CHECK(ask("cdb:" + place.path + "/t", "a") ==
+        "!!open database " + place.path +
+            "/t.cdb: this is not a constant database (cdb)");
+}
+
+TEST_CASE("tables that were read into memory follow their file") {
+  Place place;
+  struct Case {
+    const char* type;
+    const char* before;
+    const char* after;
+  };
+  std::vector<std::unique_ptr<Table>> open_tables;
+  const Case cases[] = {
+      {"texthash", "x 1\n", "x 1\n10.0.0.1 2\n"},
+      {"cidr", "10.1.0.0/16 1\n", "10.0.0.0/8 2\n"},
+      {"regexp", "/y/ 1\n", "/^10/ 2\n"},
+      {"pcre", "/y/ 1\n", "/^10/ 2\n"},
+  };
+  for (const Case& one : cases) {
+    auto table = open(std::string(one.type) + ":" +
+                          place.file(one.type, one.before),
+                      place.options());
+    REQUIRE(table);
+    CHECK(shown((*table)->find("10.0.0.1")) == "-");
+    open_tables.push_back(std::move(*table));
+  }
+  for (const Case& one : cases) place.file(one.type, one.after);
+  // Looked at once a second.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (const auto& table : open_tables) {
+    CAPTURE(table->name());
+    std::string found = "-";
+    while (found == "-" && std::chrono::steady_clock::now() < end)
+      found = shown(table->find("10.0.0.1"));
+    CHECK(found == "2");
+  }
+  // Gone, or not readable as a table: the old content answers.
+  std::filesystem::remove(place.path + "/texthash");
+  CHECK(shown(open_tables[0]->find("10.0.0.1")) == "2");
+}
+
+TEST_CASE("what may be read behind proxy: is asked, inside other tables too") {
+  OpenOptions options;
+  options.approve = [](const Spec& spec) -> Status {
+    if (spec.text() == "static:yes") return {};
+    return try_later("3.0", "not " + spec.text());
+  };
+  CHECK(ask("proxy:static:yes", "k", options) == "yes");
+  CHECK(ask("proxy:static:no", "k", options) == "!!not static:no");
+  CHECK(ask("static:no", "k", options) == "no");
+  CHECK(ask("unionmap:{static:a,proxy:static:no}", "k", options) ==
+        "!!not static:no");
 }
 
 }  // namespace
