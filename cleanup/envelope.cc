@@ -76,6 +76,7 @@ Task<Status> EnvelopeBuilder::add(ipc::MessageRecipient recipient) {
     if (!mapped) co_return mapped.trouble();
     address = std::move(*mapped);
   }
+  last_recipient_ = address;
   Status done = co_await put(address, std::move(given));
   if (!done || !copies()) co_return std::move(done);
   Result<std::vector<std::string>> more = co_await mapper_.bcc(
@@ -152,7 +153,14 @@ Task<Status> EnvelopeBuilder::close() {
       if (!copied) co_return std::move(copied);
     }
   }
+  for (std::size_t i = 0; i < also_to_.size(); ++i) {
+    std::string address = book_.rewrite(also_to_[i], route::Context::local);
+    Status copied = co_await copy_to(std::move(address));
+    if (!copied) co_return std::move(copied);
+  }
   if (!redirect_.empty()) {
+    // It goes there, past content filters.
+    envelope_.filter.clear();
     envelope_.recipients.resize(1);
     queue::Recipient& only = envelope_.recipients.front();
     if (only.original.empty()) only.original = only.address;

@@ -12,7 +12,7 @@ namespace postern::cleanup {
 namespace {
 
 constexpr int canonical_recursion_limit = 10;
-constexpr std::string_view expansion_error = "Alias expansion error";
+constexpr std::string_view expansion_error = "Error: Alias expansion error";
 constexpr std::string_view mapping_error = "Error: queue file write error";
 
 std::string key_of(const std::string& address) {
