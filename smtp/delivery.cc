@@ -18,6 +18,7 @@ Delivery::Delivery(const Surroundings& surroundings,
       sessions_(surroundings.sessions),
       request_(std::move(request)),
       ledger_(request_, settings_, log_),
+      generic_(settings_, resolver_),
       keep_(sessions_.begin(request_.nexthop, request_.backlog)) {}
 
 Delivery::~Delivery() { sessions_.end(request_.nexthop); }
@@ -31,6 +32,8 @@ std::vector<std::string> Delivery::sites() const {
 
 Task<ipc::DeliverReport> Delivery::run() {
   const std::vector<std::string> all = sites();
+  const bool mapped = co_await map_envelope();
+  if (!mapped) co_return ledger_.take();
   ledger_.set_last_chance(false);
   co_await try_kept_sessions();
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -41,6 +44,35 @@ Task<ipc::DeliverReport> Delivery::run() {
   }
   settle_the_rest();
   co_return ledger_.take();
+}
+
+Task<bool> Delivery::map_envelope() {
+  wire_.sender = request_.sender;
+  for (const ipc::DeliverRecipient& recipient : request_.recipients)
+    wire_.recipients.push_back(recipient.address);
+  if (generic_.empty()) co_return true;
+  Result<std::string> sender = co_await generic_.map(request_.sender);
+  std::optional<Trouble> trouble;
+  if (sender)
+    wire_.sender = std::move(*sender);
+  else
+    trouble = sender.trouble();
+  for (std::size_t i = 0; i < wire_.recipients.size() && !trouble; ++i) {
+    std::string address = wire_.recipients[i];
+    Result<std::string> mapped = co_await generic_.map(std::move(address));
+    if (mapped)
+      wire_.recipients[i] = std::move(*mapped);
+    else
+      trouble = mapped.trouble();
+  }
+  if (!trouble) co_return true;
+  log_.warning("{}: {}", request_.queue_id, trouble->text);
+  Failure failure;
+  failure.status = "4.3.0";
+  failure.text = fmt::format("{}_generic_maps: table lookup problem",
+                             settings_.lmtp ? "lmtp" : "smtp");
+  ledger_.refuse_all(failure);
+  co_return false;
 }
 
 Task<void> Delivery::try_kept_sessions() {
@@ -180,7 +212,9 @@ Task<Conversation::End> Delivery::converse() {
     co_return too_large(request_, connection_->features()) ? End::broken
                                                            : End::over;
   }
-  conversation_.emplace(*connection_, request_, ledger_, settings_, keep_);
+  const Conversation::Changes changes{wire_, generic_, resolver_, log_};
+  conversation_.emplace(*connection_, request_, ledger_, settings_, changes,
+                        keep_);
   const End end = co_await conversation_->transact();
   co_return end;
 }

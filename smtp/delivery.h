@@ -41,6 +41,8 @@ class Delivery {
 
   // The next hop, then the fallback relays.
   std::vector<std::string> sites() const;
+  // False: a table does not answer; the verdicts say so.
+  Task<bool> map_envelope();
   Task<void> try_kept_sessions();
   Task<void> try_site(bool last_site);
   Task<void> try_server(Target target, bool last_server, bool last_site);
@@ -59,6 +61,8 @@ class Delivery {
   SessionPool& sessions_;
   ipc::DeliverRequest request_;
   Ledger ledger_;
+  GenericMap generic_;
+  WireEnvelope wire_;
   bool keep_;         // a session with this destination is worth keeping
   std::string site_;  // the current one of sites()
   std::size_t sessions_had_ = 0;  // at this site

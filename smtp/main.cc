@@ -1,8 +1,12 @@
 // smtp: sends mail to other servers, by SMTP and by LMTP. Start reading at
 // Agent::serve (agent.h), then Delivery::run, then Conversation::transact.
+#include "common/base/text.h"
 #include "common/route/lookup_client.h"
+#include "common/route/router.h"
 #include "common/service/service.h"
 #include "smtp/agent.h"
+
+#include <memory>
 
 namespace postern::smtp {
 namespace {
@@ -10,7 +14,15 @@ namespace {
 // Names and tables, from the lookup service.
 class LookupResolver : public Resolver {
  public:
-  explicit LookupResolver(route::LookupClient& lookup) : lookup_(lookup) {}
+  // Reads what lies in memory: before the process is locked. Trouble: a
+  // parameter cannot be read.
+  LookupResolver(const config::Config& config, const Settings& settings,
+                 route::LookupClient& lookup)
+      : lookup_(lookup), myorigin_(config.get<"myorigin">()) {
+    if (settings.generic.maps.empty()) return;
+    router_ = std::make_unique<route::Router>(config, lookup);
+    router_->load();
+  }
 
   Task<Result<ipc::MailHostsAnswer>> hosts(
       ipc::MailHostsFind question) override {
@@ -25,9 +37,23 @@ class LookupResolver : public Resolver {
                                     question.partial_from);
     co_return std::move(answer);
   }
+  bool has_no(const std::string& maps, const std::string& key) const override {
+    return lookup_.has_no(maps, key);
+  }
+  Task<Result<bool>> is_local(std::string domain) override {
+    if (domain.empty() || equal_nocase(domain, myorigin_)) co_return true;
+    if (!router_) co_return false;
+    co_return co_await router_->is_local_domain(std::move(domain));
+  }
+  std::string complete(const std::string& address) const override {
+    return router_ ? router_->rewrite(address, route::Context::local)
+                   : address;
+  }
 
  private:
   route::LookupClient& lookup_;
+  std::string myorigin_;
+  std::unique_ptr<route::Router> router_;  // where addresses are mapped
 };
 
 int run(Service& service) {
@@ -37,9 +63,14 @@ int run(Service& service) {
   const Settings& settings = *read;
 
   route::LookupClient lookup(service);
-  const Status loaded = lookup.preload(settings.discard_keyword_maps);
-  if (!loaded) service.log().fatal(loaded.trouble().text);
-  LookupResolver resolver(lookup);
+  for (const std::string* maps :
+       {&settings.discard_keyword_maps, &settings.generic.maps,
+        &settings.checks.header.maps, &settings.checks.mime.maps,
+        &settings.checks.nested.maps, &settings.checks.body.maps}) {
+    const Status loaded = lookup.preload(*maps);
+    if (!loaded) service.log().fatal(loaded.trouble().text);
+  }
+  LookupResolver resolver(service.config(), settings, lookup);
   Agent agent(settings, service.log(), resolver);
 
   service.when_linked([&agent](Arrival arrival) {

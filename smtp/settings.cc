@@ -165,6 +165,33 @@ void read_manners(const Twins& twins, bool lmtp, Settings& out) {
       static_cast<int>(twins.number("connection_reuse_count_limit"));
 }
 
+void read_changes(const config::Config& config, const Twins& twins,
+                  Settings& out) {
+  const auto size = [&config](std::string_view name) {
+    return static_cast<std::size_t>(config.number(name, 0));
+  };
+  const auto map = [&twins](std::string_view rest) {
+    return CheckMap{twins.name(rest), twins.text(rest)};
+  };
+  out.generic.maps = twins.text("generic_maps");
+  for (const std::string& name :
+       split_words(config.get<"propagate_unmatched_extensions">()))
+    if (equal_nocase(name, "generic")) out.generic.extend = true;
+  out.generic.extension = {config.get<"recipient_delimiter">(),
+                           config.get<"owner_request_special">(),
+                           config.get<"double_bounce_sender">()};
+  out.checks.header = map("header_checks");
+  out.checks.mime = map("mime_header_checks");
+  out.checks.nested = map("nested_header_checks");
+  out.checks.body = map("body_checks");
+  out.convert_8bit = !config.get<"disable_mime_output_conversion">();
+  out.header_size_limit = size("header_size_limit");
+  out.address_token_limit = size("header_address_token_limit");
+  out.mime_nesting_limit = size("mime_nesting_limit");
+  out.mime_boundary_limit = size("mime_boundary_length_limit");
+  out.body_line_limit = size("line_length_limit");
+}
+
 }  // namespace
 
 std::optional<int> parse_port(std::string_view text,
@@ -187,6 +214,7 @@ Result<Settings> read_settings(const config::Config& config, bool lmtp) {
   out.limits = read_limits(twins, lmtp);
   read_where(config, twins, out);
   read_manners(twins, lmtp, out);
+  read_changes(config, twins, out);
   const auto bind4 = read_bind(twins.name("bind_address"),
                                twins.text("bind_address"), AF_INET);
   const auto bind6 = read_bind(twins.name("bind_address6"),

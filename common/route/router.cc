@@ -432,16 +432,10 @@ Task<Result<Resolved>> Router::State::apply_transport_maps(
 
 Task<Result<std::optional<std::string>>> Router::State::find_address(
     std::string maps, std::string address, bool domain_is_local) {
-  std::vector<std::string> keys;
-  std::int64_t partial_from = 0;
-  for (const tables::Candidate& c :
-       tables::virtual_keys(address, rules(), domain_is_local)) {
-    if (!c.partial && partial_from == static_cast<std::int64_t>(keys.size()))
-      ++partial_from;
-    keys.push_back(c.key);
-  }
+  tables::KeyList list =
+      tables::virtual_key_list(address, rules(), domain_is_local);
   Result<ipc::TableAnswer> answer = co_await lookup.find_first(
-      std::move(maps), std::move(keys), partial_from);
+      std::move(maps), std::move(list.keys), list.partial_from);
   if (!answer) co_return answer.trouble();
   std::optional<std::string> out;
   if (answer->found) out = answer->value;
