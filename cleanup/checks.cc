@@ -168,20 +168,20 @@ Status ContentChecks::screen(std::string& bytes) const {
   const CheckTables& tables = settings_.checks;
   if (tables.stripped.empty() && tables.refused.empty()) return {};
   if (!enabled() || passed_) return {};
-  if (!tables.stripped.empty())
-    std::erase_if(bytes, [&](char c) {
-      return tables.stripped.find(c) != std::string::npos;
-    });
-  if (tables.refused.empty()) return {};
-  const std::size_t bad = bytes.find_first_of(tables.refused);
-  if (bad == std::string::npos) return {};
-  const std::size_t before = bytes.rfind('\n', bad);
-  const std::size_t start = before == std::string::npos ? 0 : before + 1;
-  const std::string_view line(bytes.data() + start,
-                              bytes.find('\n', bad) - start);
-  log("reject", "content", line.substr(0, bytes.size() - start),
-      "5.7.1 disallowed character");
-  return give_up("7.1", "disallowed character");
+  const std::size_t bad = tables.refused.empty()
+                              ? std::string::npos
+                              : bytes.find_first_of(tables.refused);
+  if (bad != std::string::npos) {
+    const std::size_t start = bytes.rfind('\n', bad) + 1;  // 0 for npos
+    const std::string_view rest = std::string_view(bytes).substr(start);
+    log("reject", "content", rest.substr(0, rest.find('\n', bad - start)),
+        "5.7.1 disallowed character");
+    return give_up("7.1", "disallowed character");
+  }
+  std::erase_if(bytes, [&](char c) {
+    return tables.stripped.find(c) != std::string::npos;
+  });
+  return {};
 }
 
 Status ContentChecks::refuse(std::string_view why,

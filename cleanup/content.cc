@@ -33,7 +33,9 @@ Task<Status> ContentPass::feed(std::string bytes) {
   Status fine = checks_.screen(bytes);
   if (!fine) co_return std::move(fine);
   if (in_body_ && !reader_) co_return put(bytes);
-  if (in_body_) co_return co_await body(std::move(bytes));
+  if (in_body_) {
+    co_return co_await body(std::move(bytes));
+  }
   pending_ += bytes;
   std::size_t at = 0;
   while (!in_body_) {

@@ -59,7 +59,10 @@ std::string mail_from(const ipc::DeliverRequest& request,
                       const std::string& sender, const Features& features,
                       const Settings& settings) {
   std::string out = fmt::format("MAIL FROM:<{}>", written(sender, settings));
-  if (features.size) out += fmt::format(" SIZE={}", request.content_size);
+  // Nobody knows yet how large it will be after a conversion.
+  const bool as_it_is = features.eight_bit || !settings.convert_8bit;
+  if (features.size && as_it_is)
+    out += fmt::format(" SIZE={}", request.content_size);
   if (features.eight_bit && !request.body.empty())
     out += " BODY=" + request.body;
   if (features.dsn) {

@@ -243,6 +243,12 @@ Task<bool> Conversation::send_message() {
 
 Task<void> Conversation::end_message() {
   Stream& stream = connection_.stream();
+  const Millis age((wall_clock() - request_.arrival) / 1000);
+  if (connection_.delays_dot() && age >= settings_.pix.threshold) {
+    // The dot must come in a packet of its own.
+    co_await stream.flush(settings_.limits.data_transfer);
+    co_await pause(settings_.pix.delay);
+  }
   stream.put(".\r\n");
   const bool last = !keep_ && connection_.channel().pipelining();
   if (last) {

@@ -33,7 +33,10 @@ std::vector<std::string> Delivery::sites() const {
 Task<ipc::DeliverReport> Delivery::run() {
   const std::vector<std::string> all = sites();
   const bool mapped = co_await map_envelope();
-  if (!mapped) co_return ledger_.take();
+  if (!mapped) {
+    co_await filter_verdicts();
+    co_return ledger_.take();
+  }
   ledger_.set_last_chance(false);
   co_await try_kept_sessions();
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -43,7 +46,34 @@ Task<ipc::DeliverReport> Delivery::run() {
     co_await try_site(last_site);
   }
   settle_the_rest();
+  co_await filter_verdicts();
   co_return ledger_.take();
+}
+
+// smtp_delivery_status_filter, once for each recipient.
+Task<void> Delivery::filter_verdicts() {
+  std::vector<Ledger::Verdict> verdicts = ledger_.take_held();
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    Ledger::Verdict& verdict = verdicts[i];
+    ipc::TableFind question;
+    question.maps = settings_.delivery_status_filter;
+    question.keys.push_back(verdict.result.status + " " + verdict.result.text);
+    Result<ipc::TableAnswer> answer =
+        co_await resolver_.table(std::move(question));
+    const char* parameter = settings_.lmtp ? "lmtp_delivery_status_filter"
+                                           : "smtp_delivery_status_filter";
+    if (!answer) {
+      log_.warning("{}: {}", parameter, answer.trouble().text);
+    } else if (answer->found) {
+      const mail::FilteredStatus now = mail::filter_status(
+          {verdict.result.status, verdict.result.text}, answer->value);
+      if (!now.complaint.empty())
+        log_.warning("{}: {}", parameter, now.complaint);
+      verdict.result.status = now.now.status;
+      verdict.result.text = now.now.text;
+    }
+    ledger_.publish(std::move(verdict));
+  }
 }
 
 Task<bool> Delivery::map_envelope() {

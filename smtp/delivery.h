@@ -41,6 +41,7 @@ class Delivery {
 
   // The next hop, then the fallback relays.
   std::vector<std::string> sites() const;
+  Task<void> filter_verdicts();
   // False: a table does not answer; the verdicts say so.
   Task<bool> map_envelope();
   Task<void> try_kept_sessions();

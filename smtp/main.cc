@@ -66,7 +66,9 @@ int run(Service& service) {
   for (const std::string* maps :
        {&settings.discard_keyword_maps, &settings.generic.maps,
         &settings.checks.header.maps, &settings.checks.mime.maps,
-        &settings.checks.nested.maps, &settings.checks.body.maps}) {
+        &settings.checks.nested.maps, &settings.checks.body.maps,
+        &settings.pix.maps, &settings.reply_filter,
+        &settings.delivery_status_filter}) {
     const Status loaded = lookup.preload(*maps);
     if (!loaded) service.log().fatal(loaded.trouble().text);
   }

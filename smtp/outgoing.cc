@@ -40,7 +40,9 @@ Outgoing::Outgoing(const Settings& settings, Resolver& resolver,
       read_body_(convert || settings.checks.any()) {}
 
 Task<Status> Outgoing::feed(std::string piece, std::string* out) {
-  if (in_body_) co_return co_await body(std::move(piece), out);
+  if (in_body_) {
+    co_return co_await body(std::move(piece), out);
+  }
   pending_ += piece;
   std::size_t at = 0;
   while (!in_body_) {

@@ -156,6 +156,13 @@ void read_manners(const Twins& twins, bool lmtp, Settings& out) {
   out.skip_5xx_greeting = twins.flag("skip_5xx_greeting");
   out.skip_quit_response = twins.flag("skip_quit_response");
   out.send_dummy_auth = twins.flag("send_dummy_mail_auth");
+  for (const std::string& word : twins.list("pix_workarounds"))
+    out.pix.names.push_back(to_lower(word));
+  out.pix.maps = twins.text("pix_workaround_maps");
+  out.pix.threshold = twins.time("pix_workaround_threshold_time");
+  out.pix.delay = twins.time("pix_workaround_delay_time");
+  out.reply_filter = twins.text("reply_filter");
+  out.delivery_status_filter = twins.text("delivery_status_filter");
 
   out.keep_on_demand = twins.flag("connection_cache_on_demand");
   out.keep_destinations = twins.list("connection_cache_destinations");

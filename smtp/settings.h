@@ -57,6 +57,15 @@ struct GenericMaps {
   mail::ExtensionRules extension;
 };
 
+// Firewalls that break ESMTP, known by their greeting of asterisks
+// (smtp_pix_workarounds).
+struct PixWorkarounds {
+  std::vector<std::string> names;  // lower case
+  std::string maps;
+  Millis threshold = Seconds(500);  // age of the message
+  Millis delay = Seconds(10);
+};
+
 struct Settings {
   bool lmtp = false;
   std::string myhostname = "localhost";
@@ -96,6 +105,7 @@ struct Settings {
   bool skip_5xx_greeting = true;
   bool skip_quit_response = true;
   bool send_dummy_auth = false;
+  PixWorkarounds pix;
 
   // What is changed in messages.
   GenericMaps generic;
@@ -116,6 +126,8 @@ struct Settings {
 
   // What to make of answers.
   bool soft_bounce = false;
+  std::string reply_filter;
+  std::string delivery_status_filter;
   bool assume_final = false;    // lmtp_assume_final
   bool verify_by_data = false;  // smtp_address_verify_target = data
 

@@ -131,7 +131,10 @@ bool declares_eight_bit(const Header& header) {
 
 void EntityType::take(const Header& header) {
   const HeaderId id = header.info().id;
-  if (id == HeaderId::content_type) take_content_type(header.value(), *this);
+  if (id == HeaderId::content_type) {
+    take_content_type(header.value(), *this);
+    described = header.text.substr(0, 200);
+  }
   if (id != HeaderId::content_transfer_encoding) return;
   domain = encoding_domain(header.value());
   encoding = to_lower(Words(header.value()).token(token_ends));
@@ -242,9 +245,7 @@ void MimeReader::end_section(std::string_view separator) {
   }
   if (composite && levels_.size() >= limits_.nesting) {
     item.error = MimeError::nesting;
-    item.error_text = kind == EntityType::Kind::multipart
-                          ? "multipart; boundary=" + entity_.boundary
-                          : "message/rfc822";
+    item.error_text = entity_.described;
     kind = EntityType::Kind::leaf;
   }
   items_.push_back(std::move(item));

@@ -52,7 +52,8 @@ struct EntityType {
   bool structured = false;      // multipart, also without a boundary
   std::string boundary;
   EncodingDomain domain = EncodingDomain::seven_bit;
-  std::string encoding;  // as declared, where it is no identity encoding
+  std::string encoding;  // as declared, in lower case
+  std::string described;  // the start of the Content-Type header, to quote
 
   // Takes what a header says, if it is one of those that say anything.
   void take(const Header& header);
