@@ -75,8 +75,13 @@ Task<Status> ContentPass::long_line() {
 Task<Status> ContentPass::header_line(std::string line) {
   std::optional<mail::Header> completed;
   const mail::HeaderSplitter::Line kind = splitter_.feed(line, completed);
-  if (completed) {
-    Status done = co_await take_header(std::move(*completed));
+  if (completed && !reader_) {
+    Result<std::string> out = co_await headers_.take(std::move(*completed));
+    if (!out) co_return out.trouble();
+    Status done = put(*out);
+    if (!done) co_return std::move(done);
+  } else if (completed) {
+    Status done = co_await check_header(std::move(*completed));
     if (!done) co_return std::move(done);
   }
   if (kind == mail::HeaderSplitter::Line::header) co_return Status();
@@ -88,16 +93,14 @@ Task<Status> ContentPass::header_line(std::string line) {
   co_return co_await body(std::move(line));
 }
 
-Task<Status> ContentPass::take_header(mail::Header header) {
+Task<Status> ContentPass::check_header(mail::Header header) {
   if (checks_.discarded()) co_return Status();
-  if (reader_) {
-    Status fine = checks_.header_bytes(header.text);
-    if (!fine) co_return std::move(fine);
-    reader_->primary(header);
-    // end_headers says the new encoding.
-    if (settings_.checks.convert && mail::declares_eight_bit(header))
-      co_return Status();
-  }
+  Status fine = checks_.header_bytes(header.text);
+  if (!fine) co_return std::move(fine);
+  reader_->primary(header);
+  // end_headers says the new encoding.
+  if (settings_.checks.convert && mail::declares_eight_bit(header))
+    co_return Status();
   const mail::HeaderClass where = mail::primary_class(header);
   if (checks_.wants_header(where, header.text)) {
     std::string looked_at = header.text;
@@ -138,8 +141,13 @@ Task<Status> ContentPass::finish() {
   }
   if (!in_body_) {
     std::optional<mail::Header> last = splitter_.finish();
-    if (last) {
-      Status done = co_await take_header(std::move(*last));
+    if (last && !reader_) {
+      Result<std::string> out = co_await headers_.take(std::move(*last));
+      if (!out) co_return out.trouble();
+      Status done = put(*out);
+      if (!done) co_return std::move(done);
+    } else if (last) {
+      Status done = co_await check_header(std::move(*last));
       if (!done) co_return std::move(done);
     }
     co_return end_headers();

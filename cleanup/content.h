@@ -49,7 +49,8 @@ class ContentPass {
   using Outcome = ContentChecks::Outcome;
 
   void begin();
-  Task<Status> take_header(mail::Header header);
+  // Where the body is looked at, headers are too.
+  Task<Status> check_header(mail::Header header);
   Task<Status> body(std::string bytes);
   Task<Status> read_items();
   Task<Status> part_header(Item item);
@@ -72,7 +73,7 @@ class ContentPass {
   mail::HeaderSplitter splitter_;
   bool begun_ = false;
   bool converted_ = false;
-  std::optional<mail::MimeReader> reader_;  // where the body is looked at
+  std::optional<mail::MimeReader> reader_;  // where anything is looked at
   mail::QuotedPrintable encoder_;
   bool in_body_ = false;
   bool skipping_ = false;  // the rest of a header line that is too long

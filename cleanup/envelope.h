@@ -96,7 +96,6 @@ class EnvelopeBuilder {
   std::string redirect_;
   std::string last_recipient_;
   std::vector<std::string> also_to_;
-  std::string given_sender_;  // rewritten, before mapping
   std::vector<ipc::NoticeRecipient> expanded_;
 };
 

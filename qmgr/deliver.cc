@@ -118,7 +118,8 @@ ipc::DeliverRequest Manager::make_request(const Transport& t,
     ipc::DeliverRecipient out;
     out.index = static_cast<std::int64_t>(entry.recipients[i]);
     out.address = entry.addresses[i];
-    out.original = r.original;
+    // Where routing took something off (user%host@here), the log tells of it.
+    out.original = r.original.empty() ? r.address : r.original;
     out.orcpt = r.orcpt;
     out.notify = r.notify;
     request.recipients.push_back(std::move(out));
@@ -141,7 +142,10 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
     status = first;
     text = text.substr(space + 1);
   }
-  status[0] = discard ? '2' : retry || soft_bounce_ ? '4' : '5';
+  // A status of another class than the outcome means nothing.
+  const char wanted = discard ? '2' : retry ? '4' : '5';
+  if (status[0] != wanted) status = std::string(1, wanted) + ".0.0";
+  if (soft_bounce_ && wanted == '5') status[0] = '4';
   const log::Log log = service_.log_as(discard ? "discard" : "error");
   const std::int64_t started = now_microseconds();
   ipc::DeliverReport report;
@@ -157,7 +161,8 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
     DeliveryEvent event;
     event.queue_id = m.id;
     event.recipient = entry.addresses[i];
-    event.original = r.original;
+    event.original = r.original.empty() ? std::string_view(r.address)
+                                        : std::string_view(r.original);
     event.relay = "none";
     event.times = {m.envelope.arrival, m.activated, started, 0,
                    now_microseconds()};

@@ -172,14 +172,16 @@ bool MimeReader::advance() {
 
 bool MimeReader::read_header_line() {
   if (skipping_) return skip_line();
+  // Of a longer line no more is looked at, wherever the stream is cut.
+  const std::size_t longest = limits_.header + 1;
   const std::size_t end = rest().find('\n');
-  const bool whole = end != std::string_view::npos;
-  if (!whole && !finished_ && rest().size() <= limits_.header) return false;
+  const bool whole = end <= longest;
+  if (!whole && !finished_ && rest().size() < longest) return false;
   if (rest().empty()) {
     end_section({});
     return true;
   }
-  const std::string line(rest().substr(0, end));
+  const std::string line(rest().substr(0, std::min(end, longest)));
   std::optional<Header> completed;
   HeaderSplitter::Line kind = HeaderSplitter::Line::body;
   if (!level_of(line)) kind = splitter_.feed(line, completed);
@@ -314,8 +316,9 @@ bool MimeReader::read_boundary_tail() {
     return finished_;
   }
   const std::size_t end = rest().find('\n');
-  in_boundary_ = end == std::string_view::npos;
-  put_text(in_boundary_ ? rest().size() : end + 1);
+  const std::size_t size = std::min(rest().size(), limits_.line);
+  in_boundary_ = end >= size;
+  put_text(in_boundary_ ? size : end + 1);
   items_.back().boundary = true;
   offset_ = 0;
   return true;

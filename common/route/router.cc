@@ -46,6 +46,14 @@ std::optional<std::string> undo_routing(std::string_view local, bool bang,
   return std::nullopt;
 }
 
+// Of a transport that says no next hop. Those that fail say why instead.
+std::string default_hop(const std::string& transport,
+                        const std::string& otherwise) {
+  return transport == "error" || transport == "retry"
+             ? "Address is undeliverable"
+             : otherwise;
+}
+
 }  // namespace
 
 std::pair<std::string, std::string> Router::split_destination(
@@ -379,7 +387,8 @@ Task<Result<Resolved>> Router::State::route(std::string sender,
   }
   const auto [transport, nexthop] = split_destination(destination);
   out.transport = transport;
-  out.nexthop = nexthop.empty() ? default_nexthop : nexthop;
+  out.nexthop =
+      nexthop.empty() ? default_hop(transport, default_nexthop) : nexthop;
   co_return std::move(out);
 }
 
@@ -410,7 +419,8 @@ Task<Result<Resolved>> Router::State::apply_transport_maps(
       // without a transport: the default transport's; neither: no change.
       if (!transport.empty()) {
         resolved.transport = transport;
-        resolved.nexthop = nexthop.empty() ? domain : nexthop;
+        resolved.nexthop = nexthop.empty() ? default_hop(transport, domain)
+                                           : nexthop;
       } else if (!nexthop.empty()) {
         resolved.nexthop = nexthop;
       }
