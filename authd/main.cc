@@ -1,18 +1,86 @@
 // Keeps what nobody who speaks with strangers may hold: passwords and private
 // keys. Answers "is this the user's password" and "sign this for the
-// handshake". Next: server.h.
+// handshake". Next: server.h, channels.h.
+#include <optional>
+
+#include "authd/channels.h"
 #include "authd/server.h"
+#include "authd/settings.h"
 #include "common/service/service.h"
 
 namespace postern::authd {
 namespace {
 
+// Log-ins under way when the suite stops have so long.
+constexpr Seconds last_answers{5};
+
+// The Cyrus library, where a row of smtpd wants it. It can serve one
+// application only; `why` says what is not served.
+std::unique_ptr<Cyrus> start_cyrus(Service& service, Workers& workers,
+                                   const std::vector<std::string>& wanted,
+                                   std::string* why) {
+  if (wanted.empty()) {
+    *why = "no row of smtpd was to use the Cyrus library at the last reload";
+    return nullptr;
+  }
+  for (std::size_t i = 1; i < wanted.size(); ++i)
+    service.log().warning(
+        "smtpd_sasl_path = {}: clients cannot log in there, as the Cyrus "
+        "library serves one application, and that is {}",
+        wanted[i], wanted.front());
+  auto started =
+      Cyrus::start(cyrus_settings(service.config(), wanted.front()), workers,
+                   service.log());
+  if (started) return std::move(*started);
+  *why = started.trouble().text;
+  service.log().warning(*why);
+  return nullptr;
+}
+
+void listen(Service& service, Channels& channels) {
+  for (Listener& each : service.listeners()) {
+    if (each.type != "unix") {
+      service.log().warning(
+          "service {}/{}: passwords are not taken over the network; make it "
+          "a socket of type unix",
+          each.service, each.type);
+      continue;
+    }
+    const ServiceRow* row = service.hosted(each.service);
+    const config::Config& config = row ? row->config : service.config();
+    channels.listen(std::move(each.socket), each.name,
+                    config.get<"smtpd_sasl_local_domain">(),
+                    config.get<"myhostname">());
+  }
+}
+
 int run(Service& service) {
-  Server server(service.log());
+  const config::Config& config = service.config();
+  Workers hashing(hash_limits(config));
+  Workers blocking(cyrus_limits(config));
+  Gate gate(gate_limits(config), service.log());
+  Users users(user_settings(config), hashing, gate.attempts());
+  const std::vector<std::string> applications = cyrus_applications(service);
+  std::string without_cyrus;
+  const std::unique_ptr<Cyrus> cyrus =
+      start_cyrus(service, blocking, applications, &without_cyrus);
+  Channels::Settings settings;
+  settings.mechanisms = mechanism_names(config);
+  if (!applications.empty()) settings.application = applications.front();
+  Channels channels(std::move(settings), users, gate, cyrus.get(),
+                    without_cyrus, service.log());
+  Keys keys(service);
+  Server server(channels, keys, service.log());
+  Timer patience([&service] { service.finished(); });
   service.when_linked(
       [&server](Arrival arrival) { server.take(std::move(arrival.link)); });
-  service.when_drained([&service] { service.finished(); });
+  service.when_drained([&] {
+    if (!service.drained_for_reload()) patience.start(last_answers);
+    channels.drain([&service] { service.finished(); });
+  });
+  listen(service, channels);
   service.lock();
+  keys.start();
   return service.run();
 }
 

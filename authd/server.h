@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include "authd/channels.h"
+#include "authd/keys.h"
 #include "common/ipc/link.h"
 #include "common/log/log.h"
 #include "common/loop/task.h"
@@ -11,7 +13,8 @@ namespace postern::authd {
 
 class Server {
  public:
-  explicit Server(log::Log log);
+  // Both must outlive it.
+  Server(Channels& channels, Keys& keys, log::Log log);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -20,8 +23,10 @@ class Server {
 
  private:
   Task<void> serve(std::unique_ptr<ipc::Link> link);
-  void handle(ipc::Link* link, ipc::Frame frame);
+  void handle(ipc::Link* link, Nursery* questions, ipc::Frame frame);
 
+  Channels& channels_;
+  Keys& keys_;
   log::Log log_;
   Nursery sessions_;
 };

@@ -7,6 +7,7 @@
 #include "common/mail/address.h"
 #include "common/mail/date.h"
 #include "common/mail/tokens.h"
+#include "common/queue/queue_id.h"
 
 namespace postern::cleanup {
 namespace {
@@ -112,8 +113,12 @@ std::string HeaderPass::missing(const std::string& sender) {
   const std::string prefix = resent_ ? "Resent-" : "";
   std::string out;
   if (!seen(HeaderId::message_id, HeaderId::resent_message_id)) {
-    const std::string id = "<" + id_time(origin_.arrival) + "." +
-                           origin_.queue_id + "@" + settings_.myhostname + ">";
+    // A long queue id is never used twice, so it needs no time beside it.
+    const std::string time = queue::is_long_id(origin_.queue_id)
+                                 ? ""
+                                 : id_time(origin_.arrival) + ".";
+    const std::string id =
+        "<" + time + origin_.queue_id + "@" + settings_.myhostname + ">";
     if (add) out += prefix + "Message-Id: " + id + "\n";
     log_.info("{}: {}message-id={}", origin_.queue_id,
               add && resent_ ? "resent-" : "", add ? id : "<>");

@@ -52,6 +52,9 @@ Task<void> Intake::converse(Conversation* conversation) {
       ++conversation->busy;
       nursery_.start(
           answer_notice(conversation, std::move(*request), question));
+    } else if (const auto room = frame->as<ipc::RoomFind>()) {
+      link->reply(question,
+                  room_for(means_.settings, means_.spool, room->size_hint));
     } else if (frame->is<ipc::MessageEnd>()) {
       // Of a message that could not begin.
       ipc::MessageVerdict verdict;

@@ -245,7 +245,7 @@ std::string Notices::compose(const DueNotice& due,
   notice.origin = settings.myorigin;
   notice.mail_name = settings.mail_name;
   notice.boundary =
-      mail::notice_boundary(queue_id, notice.date, settings.myhostname);
+      mail::notice_boundary(request.queue_id, notice.date, settings.myhostname);
   notice.queue_id = request.queue_id;
   notice.sender = original.envelope.sender;
   notice.envelope_id = original.envelope.envid;

@@ -5,6 +5,13 @@
 
 namespace postern::cleanup {
 
+Task<void> remove_debris_twice(queue::Spool* spool, const log::Log* log,
+                               Millis again) {
+  co_await remove_debris(spool, log);
+  co_await pause(again);
+  co_await remove_debris(spool, log);
+}
+
 Task<void> remove_debris(queue::Spool* spool, const log::Log* log) {
   constexpr std::size_t at_once = 50;
   std::vector<std::string> names;

@@ -107,7 +107,9 @@ void Server::open_pickup() {
 void Server::start() {
   syncs_.start(sync_threads);
   admission_.start();
-  nursery_.start(remove_debris(&spool_, &log_));
+  // Modification times count whole seconds.
+  nursery_.start(remove_debris_twice(
+      &spool_, &log_, queue::Spool::making_time + Seconds(2)));
   if (!pickup_) return;
   listen();
   pickup_->wake();

@@ -1,7 +1,10 @@
 #include "cleanup/submission.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/service/delivery_log.h"
@@ -24,22 +27,38 @@ Origin origin_of(const Settings& settings, const std::string& id,
   return origin;
 }
 
-// queue_minfree, and room for one and a half of the largest message.
-bool has_room(const Settings& settings, const queue::Spool& spool) {
-  const Result<std::uint64_t> free = spool.free_bytes();
-  if (!free) return true;  // writing will tell
-  const auto wanted = static_cast<std::uint64_t>(settings.message_size_limit);
-  return *free >= static_cast<std::uint64_t>(settings.queue_minfree) &&
-         *free >= wanted + wanted / 2;
-}
-
 }  // namespace
+
+ipc::RoomAnswer room_for(const Settings& settings, const queue::Spool& spool,
+                         std::int64_t size_hint) {
+  ipc::RoomAnswer answer;
+  const Result<std::uint64_t> free = spool.free_bytes();
+  if (!free) return answer;  // writing will tell
+  const std::int64_t largest = settings.message_size_limit;
+  answer.free_bytes = static_cast<std::int64_t>(
+      std::min<std::uint64_t>(*free, std::numeric_limits<std::int64_t>::max()));
+  if (answer.free_bytes < settings.queue_minfree)
+    answer.why = fmt::format("{} bytes < queue_minfree {}", answer.free_bytes,
+                             settings.queue_minfree);
+  else if (answer.free_bytes / 3 < largest / 2)
+    answer.why = fmt::format("{} bytes < 1.5*message size limit",
+                             answer.free_bytes);
+  else if (answer.free_bytes - settings.queue_minfree < size_hint)
+    answer.why = fmt::format("{} bytes < queue_minfree and the {} bytes that "
+                             "the client has announced",
+                             answer.free_bytes, size_hint);
+  answer.room = answer.why.empty();
+  return answer;
+}
 
 Result<std::unique_ptr<Submission>> Submission::create(
     const Means& means, ipc::MessageBegin begin) {
-  if (!has_room(means.settings, means.spool)) {
-    means.log.warning("not enough free space in the mail queue in {}",
-                      means.spool.directory());
+  // Notices are small, and tell whoever can make room.
+  const bool notice = (begin.flags & ipc::internal_notice) != 0;
+  const ipc::RoomAnswer room = room_for(means.settings, means.spool, 0);
+  if (!room.room && !notice) {
+    means.log.warning("not enough free space in the mail queue in {}: {}",
+                      means.spool.directory(), room.why);
     return try_later("3.1", "Insufficient system storage");
   }
   if (begin.arrival <= 0) begin.arrival = wall_clock();

@@ -40,6 +40,11 @@ struct Means {
   const log::Log& log;
 };
 
+// queue_minfree, and room for one and a half of the largest message
+// (postconf(5)).
+ipc::RoomAnswer room_for(const Settings& settings, const queue::Spool& spool,
+                         std::int64_t size_hint);
+
 class Submission {
  public:
   // Opens the queue file. Trouble: no space (4.3.1), an I/O error.

@@ -38,6 +38,20 @@ Names::Options name_options(Service& service) {
   return options;
 }
 
+// What the rows of a name may be connected to: of the program that asks.
+Dialer::Grants dial_grants(Service& service) {
+  return [&service](Role role, const std::string& name) {
+    std::vector<config::Endpoint> granted;
+    for (const ipc::RowWire& row : service.suite()) {
+      if (row.name != name || row.program != name_of(role)) continue;
+      for (config::Endpoint& each : config::granted_endpoints(
+               service.config_of(row), row.program))
+        granted.push_back(std::move(each));
+    }
+    return granted;
+  };
+}
+
 // Logs what anvil has seen, every anvil_status_update_time and at the end.
 class Statistics {
  public:
@@ -72,7 +86,9 @@ int run(Service& service) {
   Anvil anvil(service.config().get<"anvil_rate_time_unit">());
   Statistics statistics(anvil, service);
   HelperThread helper;
+  Dialer dialer(names, dial_grants(service), service.log());
   Server server(tables, names, anvil, helper, service.log());
+  server.use(dialer);
   Timer patience([&service] { service.finished(); });
   service.when_linked(
       [&server](Arrival arrival) { server.take(std::move(arrival.link)); });

@@ -112,11 +112,24 @@ void Server::handle(Session* session, ipc::Frame frame) {
     begin(session, frame, &Server::client_name);
   } else if (frame.is<ipc::DnsFind>()) {
     begin(session, frame, &Server::records);
+  } else if (frame.is<ipc::DialHost>() && dialer_ != nullptr) {
+    dial(session, frame);
   } else {
     log_.warning("the {} service asked something that lookup does not answer",
                  session->link->name());
     session->link->close();
   }
+}
+
+// Which row asks is known from its link.
+void Server::dial(Session* session, ipc::Frame& frame) {
+  std::optional<ipc::DialHost> question = frame.as<ipc::DialHost>();
+  if (!question) return session->link->close();
+  Task<ipc::DialAnswer> answer =
+      dialer_->dial(session->link->peer(), session->link->name(),
+                    std::move(*question));
+  session->tasks.start(
+      finish<ipc::DialHost>(session, frame.id, std::move(answer)));
 }
 
 ipc::UserAnswer user_answer(const Result<std::optional<os::User>>& found) {

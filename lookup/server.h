@@ -13,6 +13,7 @@
 #include "common/loop/task.h"
 #include "common/os/users.h"
 #include "lookup/anvil.h"
+#include "lookup/dialer.h"
 #include "lookup/helper_thread.h"
 #include "lookup/names.h"
 #include "lookup/table_cache.h"
@@ -26,6 +27,9 @@ class Server {
          log::Log log);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+
+  // Without one, nobody is connected to anything. Must outlive the server.
+  void use(Dialer& dialer) { dialer_ = &dialer; }
 
   // Serves the link until it closes.
   void take(std::unique_ptr<ipc::Link> link);
@@ -45,6 +49,7 @@ class Server {
   Task<void> finish(Session* session, std::uint32_t id,
                     Task<typename Q::Answer> answer);
 
+  void dial(Session* session, ipc::Frame& frame);
   Task<ipc::UserAnswer> user(ipc::UserFind question);
   Task<ipc::MailHostsAnswer> mail_hosts(ipc::MailHostsFind question);
   Task<ipc::ClientNameAnswer> client_name(ipc::ClientNameFind question);
@@ -55,6 +60,7 @@ class Server {
   Names& names_;
   Anvil& anvil_;
   HelperThread& helper_;
+  Dialer* dialer_ = nullptr;
   log::Log log_;
   std::uint64_t last_session_ = 0;
   std::size_t under_way_ = 0;

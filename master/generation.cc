@@ -93,6 +93,7 @@ Result<Generation> load_generation(const std::string& directory,
   if (as_root) {
     Result<Identities> identities = resolve_identities(made.config);
     if (!identities) return identities.trouble();
+    give_auth_groups(*identities, made.config, made.rows);
     for (const std::string& each : identities->warnings)
       made.warnings.push_back(each);
     made.identities = std::move(*identities);
@@ -110,8 +111,12 @@ Result<Generation> load_generation(const std::string& directory,
   if (!log_file) return log_file.trouble();
   made.log_file = std::move(*log_file);
   made.settings = snapshot(made.config);
-  for (const config::ServiceRow& row : made.rows)
+  for (const config::ServiceRow& row : made.rows) {
     made.suite.push_back(row_wire(row, made.config));
+    for (std::string& file :
+         certificate_files(made.config.with_overrides(row.overrides)))
+      made.secrets.insert(std::move(file));
+  }
   return made;
 }
 

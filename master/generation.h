@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct Generation {
   std::vector<ipc::SettingWire> settings;
   std::vector<ipc::RowWire> suite;
   Fd log_file;  // none: syslog
+  // Certificates, keys and tables of them, of all rows: authd may have these.
+  std::set<std::string> secrets;
   std::vector<std::string> warnings;
 
   std::string program(Role role) const;  // full path

@@ -5,6 +5,10 @@
 #include "common/base/panic.h"
 #include "common/os/users.h"
 #include "common/service/places.h"
+#include "common/service/sasl_files.h"
+#include "master/programs.h"
+
+#include <set>
 
 namespace postern::master {
 namespace {
@@ -90,6 +94,25 @@ Result<Identities> resolve_identities(const config::Config& config) {
         "no such user: " + missing + "; their processes run as " +
         owner->user + " (postern check tells how to create them)");
   return identities;
+}
+
+void give_auth_groups(Identities& identities, const config::Config& config,
+                      const std::vector<config::ServiceRow>& rows) {
+  Identity& auth = identities.of_class[UserClass::auth];
+  std::set<gid_t> groups(auth.groups.begin(), auth.groups.end());
+  for (const gid_t each : os::groups_of(auth.user, auth.gid))
+    groups.insert(each);
+  for (const config::ServiceRow& row : rows) {
+    if (find_program(row.program) == nullptr ||
+        find_program(row.program)->role != Role::smtpd ||
+        !lets_log_in_by_cyrus(config.with_overrides(row.overrides)))
+      continue;
+    groups.insert(identities.of_class[UserClass::queue].gid);
+    const Result<std::optional<gid_t>> sasl = os::find_group("sasl");
+    if (sasl && *sasl) groups.insert(**sasl);
+  }
+  groups.erase(0);
+  auth.groups.assign(groups.begin(), groups.end());
 }
 
 Result<Identity> worker_identity(const ipc::WorkerRequest& request,

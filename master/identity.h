@@ -11,6 +11,7 @@
 #include "common/base/result.h"
 #include "common/base/role.h"
 #include "common/config/config.h"
+#include "common/config/master_table.h"
 #include "common/ipc/messages/control.h"
 #include "common/sandbox/profiles.h"
 
@@ -33,6 +34,13 @@ struct Identities {
 
 // Trouble: mail_owner or setgid_group do not exist, or are root's.
 Result<Identities> resolve_identities(const config::Config& config);
+
+// authd also gets the groups that the user database gives its user, and, where
+// a row lets clients log in by the Cyrus library, those that sasldb2 and the
+// socket of saslauthd are for: `sasl` (Debian), and mail_owner's, to whom
+// sasldb2 is given elsewhere. Never root's.
+void give_auth_groups(Identities& identities, const config::Config& config,
+                      const std::vector<config::ServiceRow>& rows);
 
 // Who a worker becomes. Trouble when the request does not hold together: a
 // user that does not have that id, root's id without root's name, an id below

@@ -91,6 +91,8 @@ class Planner {
         row.name == unit->service)
       unit->rows.erase(unit->rows.begin());
     unit->rows.push_back(row);
+    // Clients of its socket do not ask master for it.
+    unit->at_start = unit->at_start || find_program(row.program)->listens;
     serve(row, *unit);
   }
 

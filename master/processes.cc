@@ -102,6 +102,8 @@ bool Supervisor::start_process(UnitState& state) {
   process->program = child.executable;
   process->tag = tag_of(row, generation_.config);
   process->role = state.unit.role;
+  process->endpoints = config::granted_endpoints(
+      generation_.config.with_overrides(row.overrides), name_of(process->role));
   process->started = process->idle_since = Clock::now();
   process->control = std::make_unique<ipc::Link>(
       std::move(ours), Role::master, state.unit.role, row.name);
@@ -130,6 +132,10 @@ void Supervisor::handle(Process& process, ipc::Frame frame) {
     link_asked(process, frame.id, *link);
   } else if (auto worker = frame.as<ipc::WorkerRequest>()) {
     worker_asked(process, frame.id, *worker);
+  } else if (auto dial = frame.as<ipc::DialPath>()) {
+    dial_asked(process, frame.id, *dial);
+  } else if (auto secret = frame.as<ipc::SecretFileRequest>()) {
+    secret_asked(process, frame.id, *secret);
   } else {
     log_.warning("{} (pid {}) said something that does not decode",
                  process.program, process.pid);

@@ -44,6 +44,7 @@ inline constexpr Program programs[] = {
     {"virtual", Role::local, Hosting::own, false},
     {"pipe", Role::local, Hosting::own, false},
     {"spawn", Role::local, Hosting::own, true},
+    {"authd", Role::authd, Hosting::hosted, true},
     {"tlsmgr", Role::authd, Hosting::hosted, false},
     {"proxymap", Role::lookup, Hosting::hosted, false},
     {"trivial-rewrite", Role::lookup, Hosting::hosted, false},

@@ -13,8 +13,11 @@
 #include <string>
 #include <vector>
 
+#include "common/config/endpoints.h"
 #include "common/ipc/link.h"
 #include "common/ipc/messages/control.h"
+#include "common/ipc/messages/dial.h"
+#include "common/ipc/messages/keys.h"
 #include "common/log/log.h"
 #include "common/loop/loop.h"
 #include "common/loop/task.h"
@@ -63,6 +66,7 @@ class Supervisor {
     Clock::time_point idle_since;
     std::optional<Clock::time_point> deadline;  // draining: at the latest
     bool terminated = false;                    // SIGTERM was sent
+    std::vector<config::Endpoint> endpoints;    // it may be connected to
     std::unique_ptr<ipc::Link> control;
     Nursery nursery;  // its conversation; goes first
   };
@@ -132,6 +136,14 @@ class Supervisor {
   Result<ipc::LinkAnswer> start_worker(const Process& asker,
                                        const ipc::WorkerRequest& request);
   Status check_worker(const Identity& identity) const;
+
+  // dial.cc
+  void dial_asked(Process& asker, std::uint32_t question,
+                  const ipc::DialPath& request);
+
+  // secrets.cc
+  void secret_asked(Process& asker, std::uint32_t question,
+                    const ipc::SecretFileRequest& request);
 
   // stopping.cc
   void stop(int signal_number, bool at_once);

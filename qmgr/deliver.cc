@@ -137,15 +137,14 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
   std::string text = entry.nexthop;
   const std::size_t space = text.find(' ');
   const std::string first = text.substr(0, space);
-  if (first.size() >= 5 && is_digit(first[0]) && first[1] == '.' &&
-      space != std::string::npos) {
-    status = first;
-    text = text.substr(space + 1);
+  const char wanted = discard ? '2' : retry || soft_bounce_ ? '4' : '5';
+  if (first.size() >= 5 && is_digit(first[0]) && first[1] == '.') {
+    // A code of another class says something else than what happens.
+    if (first[0] == status[0]) status = first;
+    text = space == std::string::npos ? "Address is undeliverable"
+                                      : text.substr(space + 1);
   }
-  // A status of another class than the outcome means nothing.
-  const char wanted = discard ? '2' : retry ? '4' : '5';
-  if (status[0] != wanted) status = std::string(1, wanted) + ".0.0";
-  if (soft_bounce_ && wanted == '5') status[0] = '4';
+  status[0] = wanted;
   const log::Log log = service_.log_as(discard ? "discard" : "error");
   const std::int64_t started = now_microseconds();
   ipc::DeliverReport report;
@@ -197,7 +196,8 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
   } else if (destination->suspended) {
     defer_entry(entry, destination->why_status, destination->why);
   } else if (program.empty() && !builtin(t->name)) {
-    log_.warning("{}: no service {} in master.conf", m.id, t->name);
+    log_.warning("connect to transport private/{}: No such file or directory",
+                 t->name);
     defer_entry(entry, "4.3.0", "mail transport unavailable");
   } else if (builtin(program.empty() ? t->name : program)) {
     // A row named "retry" is served by the program error.

@@ -160,6 +160,14 @@ Refusal Access::size(std::int64_t declared) {
                        "Message size exceeds fixed limit"));
 }
 
+Refusal Access::no_room(const std::string& why) {
+  start();
+  const Outcome outcome = refuse(Fault::resource, 452, "4.3.1",
+                                 "Insufficient system storage");
+  log_.warning("not enough free space in mail queue: {}", why);
+  return result(outcome);
+}
+
 Task<Access::Outcome> Access::walk(const RestrictionList* list,
                                    Subject subject, bool warn_only,
                                    int depth) {
@@ -197,6 +205,12 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::reject_unlisted_recipient:
       if (!facts_.recipient) co_return Outcome::go_on;
       co_return co_await listed(*facts_.recipient, false);
+    case Check::reject_sender_login_mismatch:
+    case Check::reject_authenticated_sender_login_mismatch:
+    case Check::reject_known_sender_login_mismatch:
+    case Check::reject_unauthenticated_sender_login_mismatch: {
+      co_return co_await sender_login(check);
+    }
     case Check::defer_if_permit:
     case Check::defer_if_reject:
       defer_on_request(*restriction, subject);
@@ -219,6 +233,7 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::check_helo_access:
     case Check::check_sender_access:
     case Check::check_recipient_access:
+    case Check::check_sasl_access:
     case Check::check_etrn_access:
     case Check::table: {
       co_return co_await table(restriction, std::move(subject), depth);

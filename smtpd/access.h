@@ -48,9 +48,13 @@ class Access {
   Task<Refusal> etrn(std::string domain);
   // The declared size.
   Refusal size(std::int64_t declared);
+  // The queue has no room.
+  Refusal no_room(const std::string& why);
 
   // Is the client one whose headers are completed like our own users'?
   Task<bool> local_rewriting();
+  // Does the list also name clients that have logged in, and has this one?
+  bool rewrites_for_login() const;
   Task<bool> in_list(tables::MatchList* list);
   Task<bool> matches(tables::MatchList* list, std::string name,
                      std::string address);
@@ -73,6 +77,10 @@ class Access {
                       int depth);
   Task<Outcome> destination(Check check, std::string name);
   Task<Outcome> listed(std::string address, bool as_sender);
+  Task<Outcome> sender_login(Check check);
+  Task<Outcome> own_sender(bool unknown_allowed);
+  Task<Outcome> others_sender();
+  Task<Result<std::optional<std::string>>> owners_of(std::string sender);
   Task<Outcome> table(const Restriction* restriction, Subject subject,
                       int depth);
   Task<Outcome> act(std::string value, std::string table, Subject subject,

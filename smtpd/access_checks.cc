@@ -20,6 +20,11 @@ Judged plain(int code, const char* status, const std::string& name,
                                      text));
 }
 
+// Somebody, that is: who logs in as nobody is a stranger.
+bool is_login(const Facts& facts) {
+  return facts.login && !equal_nocase(facts.login->method, "anonymous");
+}
+
 }  // namespace
 
 Judged Access::judge(const Restriction& restriction,
@@ -40,9 +45,12 @@ Judged Access::judge(const Restriction& restriction,
                        f.client.address) != s.own_addresses.end()
                  ? Judged::permitted()
                  : Judged::none();
+    case Check::permit_sasl_authenticated:
+      return is_login(f) ? Judged::permitted() : Judged::none();
     case Check::reject_plaintext_session:
-      return plain(s.plaintext_code, "4.7.1", subject.name, subject.kind,
-                   "Session encryption is required");
+      if (f.tls) return Judged::none();
+      return Judged::refused(Fault::policy, s.plaintext_code, "4.7.1",
+                             "Session encryption is required");
     case Check::reject_unauth_pipelining:
       if (!f.improper_pipelining) return Judged::none();
       return plain(503, "5.5.0", subject.name, subject.kind,
@@ -68,8 +76,11 @@ Judged Access::judge(const Restriction& restriction,
       return plain(s.multi_recipient_code, "5.5.3", subject.name, subject.kind,
                    "Multi-recipient bounce");
     }
+    case Check::permit_tls_all_clientcerts:
+      return f.tls && f.tls->peer.trusted ? Judged::permitted()
+                                          : Judged::none();
     default:
-      // Nobody is authenticated, by password or certificate, yet.
+      // Nobody is authenticated by a certificate of a table yet.
       return Judged::none();
   }
 }
@@ -115,6 +126,13 @@ Task<bool> Access::local_rewriting() {
     if (local) co_return true;
   }
   co_return false;
+}
+
+bool Access::rewrites_for_login() const {
+  if (!is_login(facts_)) return false;
+  for (const Restriction& one : settings_->local_clients)
+    if (one.check == Check::permit_sasl_authenticated) return true;
+  return false;
 }
 
 // The heart of relay protection. A destination is ours only when the resolver

@@ -97,6 +97,10 @@ std::vector<ipc::TableFind> Access::questions(
     case Check::check_recipient_access:
       if (facts_.recipient) by_address();
       break;
+    case Check::check_sasl_access:
+      if (facts_.login)
+        out.push_back({maps, {mail::fold_key(facts_.login->user)}, 1});
+      break;
     case Check::check_etrn_access:
       out.push_back(domain_question(maps, subject.name, parents));
       break;
@@ -120,6 +124,9 @@ Access::Subject Access::judged_subject(Check check) const {
       return {facts_.sender.value_or(""), "Sender address", check};
     case Check::check_recipient_access:
       return {facts_.recipient.value_or(""), "Recipient address", check};
+    case Check::check_sasl_access:
+      return {facts_.login ? facts_.login->user : "", "SASL login name",
+              Check::check_recipient_access};
     default: panic("a restriction that judges nobody");
   }
 }

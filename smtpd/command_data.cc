@@ -70,8 +70,14 @@ std::string Session::received() const {
   from.helo = facts_.helo.value_or(client.name);
   from.name = client.name;
   from.address = client.address;
-  from.protocol = mail::protocol_name(facts_.protocol == "ESMTP", false, false,
-                                      transaction_->smtputf8);
+  const bool authenticated = facts_.login != nullptr;
+  from.protocol =
+      mail::protocol_name(facts_.protocol == "ESMTP", facts_.tls != nullptr,
+                          authenticated, transaction_->smtputf8);
+  if (facts_.tls && settings_->tls.received_header)
+    from.tls = tls_trace(*facts_.tls, settings_->tls.ask_certificate);
+  if (authenticated && settings_->sasl.show_in_header)
+    from.authenticated = facts_.login->user;
   if (!settings_->hide_client) header.from = std::move(from);
   if (facts_.recipients == 1) header.recipient = facts_.recipient.value_or("");
   return mail::received_header(header);

@@ -44,11 +44,12 @@ Task<bool> Session::ehlo(CommandLine line) {
   facts_.protocol = "ESMTP";
   if (discarded_ != 0 && keeps(keyword_silent))
     log_.info("discarding EHLO keywords: {}", keywords_text(discarded_));
-  co_await reply(ehlo_reply());
+  const std::vector<std::string> auth = co_await auth_keywords();
+  co_await reply(ehlo_reply(auth));
   co_return true;
 }
 
-std::string Session::ehlo_reply() const {
+std::string Session::ehlo_reply(const std::vector<std::string>& auth) const {
   std::vector<std::string> lines{settings_->myhostname};
   if (keeps(keyword_pipelining)) lines.push_back("PIPELINING");
   if (keeps(keyword_size))
@@ -57,6 +58,9 @@ std::string Session::ehlo_reply() const {
                         : "SIZE");
   if (keeps(keyword_vrfy) && !settings_->disable_vrfy) lines.push_back("VRFY");
   if (keeps(keyword_etrn)) lines.push_back("ETRN");
+  if (keeps(keyword_starttls) && settings_->tls.offered && !facts_.tls)
+    lines.push_back("STARTTLS");
+  lines.insert(lines.end(), auth.begin(), auth.end());
   if (keeps(keyword_xclient) && may_xclient_)
     lines.push_back("XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN "
                     "DESTADDR DESTPORT");

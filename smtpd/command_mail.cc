@@ -103,6 +103,11 @@ Task<bool> Session::mail(CommandLine line) {
         Fault::protocol,
         "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
   }
+  refused = co_await judge_room(transaction->size_hint);
+  if (refused) {
+    co_await reply(std::move(*refused));
+    co_return false;
+  }
   facts_.sender = *sender;
   refused = co_await judge_sender(transaction->size_hint);
   if (refused) {
@@ -132,6 +137,13 @@ Task<Refusal> Session::judge_sender(std::int64_t size) {
   co_return access_.size(size);
 }
 
+Task<Refusal> Session::judge_room(std::int64_t size) {
+  Result<ipc::RoomAnswer> answer = co_await surroundings_.room(size);
+  // Without an answer, the first recipient will tell.
+  if (!answer || answer->room) co_return std::nullopt;
+  co_return access_.no_room(answer->why);
+}
+
 // One parameter: remembered, or the reply that refuses it.
 Refusal Session::mail_parameter(const mail::Parameter& parameter,
                                 Transaction& transaction) {
@@ -154,6 +166,9 @@ Refusal Session::mail_parameter(const mail::Parameter& parameter,
     return std::nullopt;
   } else if (parameter.is("AUTH") && parameter.value) {
     // RFC 4954 section 5: who is not authenticated speaks for nobody.
+    if (settings_->sasl.enabled && transaction.auth)
+      return "503 5.5.4 Error: multiple AUTH= options";
+    transaction.auth = value;
     return std::nullopt;
   } else if (parameter.is("SMTPUTF8") && !parameter.value &&
              settings_->smtputf8 && keeps(keyword_smtputf8)) {

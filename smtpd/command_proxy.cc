@@ -61,7 +61,8 @@ std::string bad_value(const std::string& name, const std::string& value) {
 // One attribute of XCLIENT; the reply when it is refused.
 std::optional<std::string> Session::apply_xclient(const std::string& name,
                                                   const std::string& value,
-                                                  Client* client) {
+                                                  Client* client,
+                                                  std::unique_ptr<Login>* login) {
   const bool absent = is_unavailable(value);
   const char code = equal_nocase(value, temporarily) ? '4' : '5';
   if (name == "NAME" || name == "REVERSE_NAME") {
@@ -89,8 +90,10 @@ std::optional<std::string> Session::apply_xclient(const std::string& name,
       return bad_value(name, value);
     facts_.protocol = to_upper(value);
   } else if (name == "LOGIN") {
-    // Nobody can be authenticated here, so nobody can be said to be.
-    if (!absent) return bad_value(name, value);
+    // Believed like the rest, whether AUTH is enabled here or not.
+    login->reset();
+    if (!absent && !value.empty())
+      *login = std::make_unique<Login>(Login{"XCLIENT", value});
   } else {
     return "501 5.5.4 Bad XCLIENT attribute name: " + name;
   }
@@ -111,13 +114,14 @@ Task<bool> Session::xclient(CommandLine line) {
                               "550 5.7.0 Error: insufficient authorization");
   }
   Client client = facts_.client;
+  std::unique_ptr<Login> login;  // not given: nobody's any more
   const std::optional<std::string> helo_before = facts_.helo;
   bool helo_given = false, protocol_given = false;
   for (const std::string& word : line.words) {
     Result<Attribute> attribute = parse_attribute(word);
     std::optional<std::string> fault;
     if (attribute)
-      fault = apply_xclient(attribute->name, attribute->value, &client);
+      fault = apply_xclient(attribute->name, attribute->value, &client, &login);
     else
       fault = attribute.trouble().text;
     if (fault) {
@@ -130,6 +134,7 @@ Task<bool> Session::xclient(CommandLine line) {
   // anvil counts the connection for whom it was made.
   co_await uncount();
   facts_.client = std::move(client);
+  facts_.login = std::move(login);
   if (!helo_given) facts_.helo.reset();
   if (!protocol_given) facts_.protocol = "SMTP";
   reset_transaction();

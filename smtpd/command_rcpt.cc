@@ -143,8 +143,8 @@ Task<Refusal> Session::open_submission() {
 
 // Attributes have Postfix's names: queue files and milters know them.
 ipc::MessageBegin Session::beginning() const {
-  const bool local =
-      forwarded_remote_ < 0 ? local_rewriting_ : forwarded_remote_ == 0;
+  const bool ours = local_rewriting_ || access_.rewrites_for_login();
+  const bool local = forwarded_remote_ < 0 ? ours : forwarded_remote_ == 0;
   ipc::MessageBegin begin;
   begin.arrival = transaction_->arrival;
   begin.sender = *facts_.sender;
@@ -184,12 +184,29 @@ ipc::MessageBegin Session::beginning() const {
   put("server_port", c.server_port);
   put("helo_name", facts_.helo.value_or(""));
   put("protocol_name", facts_.protocol);
+  if (facts_.login) {
+    put("sasl_method", facts_.login->method);
+    put("sasl_username", facts_.login->user);
+    put("sasl_sender", auth_sender());
+  }
   return begin;
+}
+
+// For whom a client that has logged in says to speak: MAIL's AUTH=.
+std::string Session::auth_sender() const {
+  const std::optional<std::string>& given = transaction_->auth;
+  return given && *given != "<>" ? printable(*given) : "";
 }
 
 void Session::log_client() const {
   std::string line =
       fmt::format("{}: client={}", facts_.queue_id, facts_.client.shown());
+  if (facts_.login) {
+    line += fmt::format(", sasl_method={}, sasl_username={}",
+                        facts_.login->method, facts_.login->user);
+    const std::string sender = auth_sender();
+    if (!sender.empty()) line += ", sasl_sender=" + sender;
+  }
   if (forwarded_) {
     if (!forwarded_->ident.empty())
       line += ", orig_queue_id=" + forwarded_->ident;

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "common/tls/facts.h"
 #include "smtpd/client.h"
 
 namespace postern::smtpd {
@@ -20,6 +22,12 @@ enum class Fault : unsigned {
   software = 8,
   resource = 16,
   data = 32,
+};
+
+// Who has logged in, and how.
+struct Login {
+  std::string method;  // as the client wrote it, or "XCLIENT"
+  std::string user;
 };
 
 struct Facts {
@@ -37,7 +45,10 @@ struct Facts {
   std::string where = "CONNECT";
   std::string queue_id;  // "" before the first accepted recipient
   bool improper_pipelining = false;
+  std::unique_ptr<Login> login;  // null: nobody
   unsigned faults = 0;  // of the session so far
+  // What the TLS connection is like; null: there is none.
+  std::shared_ptr<const tls::Facts> tls;
 
   // For log lines.
   std::string queue_name() const {

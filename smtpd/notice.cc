@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <ctime>
 
 #include "common/base/text.h"
+#include "common/mail/date.h"
+#include "common/mail/received.h"
 #include "smtpd/session.h"
 
 namespace postern::smtpd {
@@ -14,20 +17,29 @@ constexpr Millis notice_limit = Seconds(60);
 
 }  // namespace
 
-std::string Session::transcript(const std::string& to) const {
+std::string Session::transcript(const std::string& to,
+                                const std::string& queue_id) const {
+  mail::Received received;
+  received.hostname = settings_->myhostname;
+  received.mail_name = settings_->mail_name;
+  received.queue_id = queue_id;
+  received.when = std::time(nullptr);
   std::string text = fmt::format(
-      "From: MAILER-DAEMON@{0} (Mail Delivery System)\n"
-      "To: {1} (Postmaster)\n"
+      "{5}\n"
+      "Date: {6}\n"
+      "From: Mail Delivery System <MAILER-DAEMON@{0}>\n"
+      "To: Postmaster <{1}>\n"
       "Subject: {2} SMTP server: errors from {3}\n"
       "\n"
       "Transcript of session follows.\n"
       "\n"
       "{4}\n",
       settings_->myhostname, to, settings_->mail_name, facts_.client.shown(),
-      history_);
+      history_, mail::received_header(received),
+      mail::header_date(received.when));
   if (ended_by_ != nullptr)
-    text += fmt::format("Session aborted, reason: {}\n\n", ended_by_);
-  return text + "For other details, see the local mail logfile\n";
+    text += fmt::format("Session aborted, reason: {}\n", ended_by_);
+  return text + "\nFor other details, see the local mail logfile\n";
 }
 
 Task<void> Session::notify_postmaster() {
@@ -54,7 +66,7 @@ Task<void> Session::notify_postmaster() {
   ipc::MessageRecipient recipient;
   recipient.address = recipient.original = to;
   notice->add(recipient);
-  notice->gathered() = transcript(to);
+  notice->gathered() = transcript(to, begun->queue_id);
   Result<ipc::MessageVerdict> verdict = co_await notice->end(notice_limit);
   if (!verdict || verdict->trouble.present)
     log_.warning("postmaster notify: {}", verdict ? verdict->trouble.text

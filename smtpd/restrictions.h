@@ -38,6 +38,10 @@ enum class Check : std::uint8_t {
   reject_unlisted_sender,
   reject_unlisted_recipient,
   reject_multi_recipient_bounce,
+  reject_sender_login_mismatch,
+  reject_authenticated_sender_login_mismatch,
+  reject_known_sender_login_mismatch,
+  reject_unauthenticated_sender_login_mismatch,
   permit_auth_destination,
   reject_unauth_destination,
   defer_unauth_destination,
@@ -47,6 +51,7 @@ enum class Check : std::uint8_t {
   check_helo_access,
   check_sender_access,
   check_recipient_access,
+  check_sasl_access,
   check_etrn_access,
   table,              // "type:name" alone: by the list it stands in
   restriction_class,  // smtpd_restriction_classes

@@ -4,6 +4,11 @@ namespace postern::smtpd {
 namespace {
 
 constexpr Millis flush_limit = Seconds(30);
+constexpr Millis room_limit = Seconds(30);
+// For so long nobody asks again whether there is room for a small message. A
+// full disk is noticed in any case when the message is written.
+constexpr Millis room_stays = Seconds(1);
+constexpr std::int64_t small_message = 1 << 20;
 
 }  // namespace
 
@@ -12,7 +17,9 @@ Server::Server(Service& service)
       lookup_(service),
       router_(service.config(), lookup_),
       content_(service, service.config().get<"cleanup_service_name">()),
-      flush_(service, service.config().get<"flush_service_name">()) {
+      flush_(service, service.config().get<"flush_service_name">()),
+      room_(service, service.config().get<"cleanup_service_name">()),
+      keys_(service) {
   const config::Config& config = service.config();
   relaxed_ =
       std::make_shared<Settings>(Settings::read(config, service.log()));
@@ -22,8 +29,13 @@ Server::Server(Service& service)
   most_sessions_ = config.get<"smtpd_sessions_per_process">();
   const std::string fault = relay_protection_fault(relaxed_->restrictions);
   if (!fault.empty()) service.log().fatal(std::string_view(fault));
+  const SaslSettings& sasl = relaxed_->sasl;
+  if (!sasl.fault.empty()) service.log().fatal(std::string_view(sasl.fault));
+  backend_ = make_backend(service, sasl);
+  authentication_ = std::make_unique<AuthService>(*backend_, service.log());
   warn_of_missing_parts();
   preload();
+  prepare_tls();
   service.when_stressed(
       [this](bool on) { current_ = on ? stressed_ : relaxed_; });
   service.when_drained([this] { drain(); });
@@ -36,7 +48,8 @@ void Server::preload() {
   stressed_->open_tables();
   std::vector<std::string> maps{relaxed_->command_filter,
                                 relaxed_->discard_maps,
-                                relaxed_->reject_footer_maps};
+                                relaxed_->reject_footer_maps,
+                                relaxed_->sasl.login_maps};
   const RestrictionSet& set = relaxed_->restrictions;
   std::vector<const RestrictionList*> lists{
       &set.client, &set.helo, &set.sender,      &set.relay,
@@ -56,19 +69,43 @@ void Server::preload() {
 
 void Server::warn_of_missing_parts() const {
   const config::Config& config = service_.config();
-  const std::string tls = config.text("smtpd_tls_security_level");
   const auto say = [this](const char* parameter) {
     service_.log().warning("{} is set, but is not available in this version",
                            parameter);
   };
-  if (!tls.empty() && tls != "none") say("smtpd_tls_security_level");
-  if (config.boolean("smtpd_sasl_auth_enable")) say("smtpd_sasl_auth_enable");
   if (!config.text("smtpd_proxy_filter").empty()) say("smtpd_proxy_filter");
   if (!config.text("smtpd_upstream_proxy_protocol").empty())
     say("smtpd_upstream_proxy_protocol");
 }
 
+// Before the process is locked: OpenSSL and we read files here.
+void Server::prepare_tls() {
+  const tls::ServerSettings& settings = relaxed_->tls;
+  if (!settings.offered) return;
+  for (const std::string& remark : settings.remarks)
+    service_.log().warning(std::string_view(remark));
+  Status started = tls::start_library(service_.config());
+  if (started) {
+    Result<std::shared_ptr<tls::ServerContext>> made =
+        tls::ServerContext::make(settings, &keys_, service_.log());
+    if (made) tls_ = std::move(*made);
+    else started = made.trouble();
+  }
+  if (!started)
+    service_.log().warning("{}: disabling TLS support",
+                           started.trouble().text);
+}
+
+// So that what is wrong with a certificate is logged before a client comes.
+Task<void> Server::warm_up() {
+  Status ready = co_await tls_->prepare();
+  if (!ready)
+    service_.log().warning("TLS is not available to clients until this is "
+                           "repaired");
+}
+
 void Server::start() {
+  if (tls_) nursery_.start(warm_up());
   for (Listener& listener : service_.listeners())
     listening_.push_back(std::make_unique<Listening>(
         listener, service_.log(), [this] { return accepts(); },
@@ -158,6 +195,18 @@ Task<Result<route::Router::Known>> Server::known(std::string recipient,
   std::string address = router_.rewrite(recipient, route::Context::local);
   co_return co_await router_.recipient_known(std::move(address),
                                              std::move(resolved));
+}
+
+Task<Result<ipc::RoomAnswer>> Server::room(std::int64_t size_hint) {
+  const Clock::time_point now = Clock::now();
+  if (size_hint <= small_message && now - room_asked_ < room_stays)
+    co_return ipc::RoomAnswer();
+  ipc::RoomFind question;
+  question.size_hint = size_hint;
+  Result<ipc::RoomAnswer> answer =
+      co_await room_.ask(std::move(question), room_limit);
+  if (answer && answer->room) room_asked_ = now;
+  co_return std::move(answer);
 }
 
 Task<Result<ipc::FlushAnswer>> Server::flush(std::string site) {

@@ -10,6 +10,8 @@
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
 #include "common/service/service.h"
+#include "common/tls/service_keys.h"
+#include "smtpd/auth_backends.h"
 #include "smtpd/content_pool.h"
 #include "smtpd/listening.h"
 #include "smtpd/session.h"
@@ -35,12 +37,17 @@ class Server final : public Surroundings {
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
+  AuthService& authentication() override { return *authentication_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
+  std::shared_ptr<tls::ServerContext> tls() override { return tls_; }
 
  private:
   void preload();
   void warn_of_missing_parts() const;
+  void prepare_tls();
+  Task<void> warm_up();
   bool accepts() const;
   void arrived(Fd socket, bool passed);
   Task<void> serve(Fd socket, bool passed);
@@ -52,7 +59,13 @@ class Server final : public Surroundings {
   route::Router router_;
   ContentPool content_;
   SharedLink flush_;
+  SharedLink room_;
+  Clock::time_point room_asked_{};  // when it last said yes
+  tls::ServiceKeys keys_;
+  std::shared_ptr<tls::ServerContext> tls_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
+  std::unique_ptr<AuthBackend> backend_;
+  std::unique_ptr<AuthService> authentication_;
   std::int64_t most_sessions_;
   std::int64_t sessions_ = 0;
   bool full_ = false;

@@ -35,7 +35,7 @@ Task<void> Session::run() {
   }
   if (hangup) farewell(*hangup);
   reset_transaction();
-  log_end();
+  if (!unlogged_end_) log_end();
   co_await leave();
 }
 
@@ -43,8 +43,14 @@ Task<void> Session::converse() {
   co_await identify();
   do {
     restart_ = false;
-    const bool admitted = co_await admit();
-    if (admitted) {
+    bool able = co_await admit();
+    if (able) {
+      able = co_await wrap();
+    }
+    if (able) {
+      able = co_await reach_authentication();
+    }
+    if (able) {
       co_await greet();
       co_await serve();
     }
@@ -92,7 +98,8 @@ Task<bool> Session::admit() {
   if (may_xclient_ || (s->connection_count_limit == 0 &&
                        s->connection_rate_limit == 0 &&
                        s->message_rate_limit == 0 &&
-                       s->recipient_rate_limit == 0))
+                       s->recipient_rate_limit == 0 &&
+                       s->sasl.rate_limit == 0))
     co_return true;
   const bool spared = co_await access_.in_list(&s->event_exceptions);
   if (spared) co_return true;
@@ -142,19 +149,23 @@ Task<void> Session::serve() {
                                  settings_->myhostname));
       co_return;
     }
-    std::string line = co_await read_line();
+    LineRead line = co_await read_line(settings_->line_limit, false);
     if (bare_command_ && bare_newline_ == BareNewline::reject) {
-      facts_.note(Fault::protocol);
-      log_.info(std::string_view(
-          event_line(facts_, "reject", "bare <LF> received")));
-      closing_ = true;
-      co_await reply(fmt::format("{} 5.5.2 {} Error: bare <LF> received",
-                                 settings_->bare_newline_code,
-                                 settings_->myhostname));
+      co_await refuse_bare_line();
       co_return;
     }
-    co_await obey(std::move(line));
+    co_await obey(std::move(line.text));
   }
+}
+
+Task<void> Session::refuse_bare_line() {
+  facts_.note(Fault::protocol);
+  log_.info(std::string_view(
+      event_line(facts_, "reject", "bare <LF> received")));
+  closing_ = true;
+  co_await reply(fmt::format("{} 5.5.2 {} Error: bare <LF> received",
+                             settings_->bare_newline_code,
+                             settings_->myhostname));
 }
 
 // One command line: filtered, looked up, judged for its place, executed,
@@ -235,6 +246,11 @@ Task<bool> Session::admissible(const Command* command, std::string line) {
     co_return false;
   }
   facts_.where = command->name;
+  if (settings_->tls.required && !facts_.tls && !command->before_tls) {
+    co_await reply("530 5.7.0 Must issue a STARTTLS command first");
+    ++errors_;
+    co_return false;
+  }
   if (!talks_early(*command)) co_return true;
   log_.info("improper command pipelining after {} from {}: {}", command->name,
             facts_.client.shown(),
@@ -282,15 +298,8 @@ Task<bool> Session::dispatch(Verb verb, CommandLine line) {
     case Verb::vrfy: co_return co_await vrfy(std::move(line));
     case Verb::etrn: co_return co_await etrn(std::move(line));
     case Verb::quit: co_return co_await quit();
-    case Verb::auth:
-      co_return co_await refuse(
-          Fault::protocol, "503 5.5.1 Error: authentication not enabled");
-    case Verb::starttls:
-      if (!line.bare()) {
-        co_return co_await refuse(Fault::protocol,
-                                  "501 5.5.4 Syntax: STARTTLS");
-      }
-      break;
+    case Verb::auth: co_return co_await auth(std::move(line));
+    case Verb::starttls: co_return co_await starttls(std::move(line));
     case Verb::unknown: break;
   }
   co_return co_await refuse(Fault::protocol,

@@ -16,6 +16,14 @@ namespace {
 // Replies wait for the end of a pipelined group, up to this much.
 constexpr std::size_t most_unsent = 4096;
 
+// The initial response of AUTH may be a password; transcripts are mailed.
+std::string without_secret(std::string line) {
+  if (!starts_with_nocase(trim_left(line), "AUTH ")) return line;
+  const std::vector<std::string> words = split_words(line, " \t");
+  if (words.size() < 3) return line;
+  return words[0] + " " + words[1] + " (response)";
+}
+
 }  // namespace
 
 void Session::start_request() { request_start_ = Clock::now(); }
@@ -38,10 +46,10 @@ Task<void> Session::fill() {
   co_await stream_.fill(limit);
 }
 
-// A line without its end. What is longer than line_length_limit is cut, and
-// the rest of it skipped.
-Task<std::string> Session::read_line() {
-  const auto most = static_cast<std::size_t>(settings_->line_limit);
+// A line without its end. What is longer than `longest` is cut, and the rest
+// of it skipped.
+Task<Session::LineRead> Session::read_line(std::int64_t longest, bool secret) {
+  const auto most = static_cast<std::size_t>(longest);
   std::string line;
   bool cut = false;
   content_bytes_ = 0;
@@ -68,11 +76,12 @@ Task<std::string> Session::read_line() {
     noted_bare_newline_ = true;
   if (cut) {
     line.resize(std::min(line.size(), most));
+    const bool hidden = secret || starts_with_nocase(line, "AUTH ");
     log_.warning("{}: request longer than {}: {}...", facts_.client.shown(),
-                 most, printable(line.substr(0, 30)));
+                 most, hidden ? "AUTH" : printable(line.substr(0, 30)));
   }
-  record("In", line);
-  co_return line;
+  record("In", secret ? "(response)" : without_secret(line));
+  co_return LineRead{std::move(line), cut};
 }
 
 Task<bool> Session::refuse(Fault fault, std::string text) {

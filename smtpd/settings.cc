@@ -200,6 +200,8 @@ void read_numbers(Settings& s, const config::Config& c) {
   s.connection_rate_limit = c.get<"smtpd_client_connection_rate_limit">();
   s.message_rate_limit = c.get<"smtpd_client_message_rate_limit">();
   s.recipient_rate_limit = c.get<"smtpd_client_recipient_rate_limit">();
+  s.new_tls_session_rate_limit =
+      c.get<"smtpd_client_new_tls_session_rate_limit">();
   s.ipv4_prefix = c.get<"smtpd_client_ipv4_prefix_length">();
   s.ipv6_prefix = c.get<"smtpd_client_ipv6_prefix_length">();
 }
@@ -290,13 +292,17 @@ Settings Settings::read(const config::Config& config, const log::Log& log) {
   read_codes(s, config);
   read_words(s, config, log);
   read_lists(s, config, log);
+  s.sasl = SaslSettings::read(config, log);
+  s.tls = tls::ServerSettings::read(config);
+  s.relay_clientcerts = config.get<"relay_clientcerts">();
   return s;
 }
 
 void Settings::open_tables() {
   for (MatchList* list :
        {&mynetworks, &event_exceptions, &xclient_hosts, &xforward_hosts,
-        &bare_newline_exclusions, &forbidden_commands, &noop_list})
+        &bare_newline_exclusions, &forbidden_commands, &noop_list,
+        &sasl.exceptions, &sasl.mechanism_filter})
     list->open_tables(true);
 }
 

@@ -11,7 +11,9 @@
 #include "common/log/log.h"
 #include "common/loop/loop.h"
 #include "common/tables/match_list.h"
+#include "common/tls/settings.h"
 #include "smtpd/restrictions.h"
+#include "smtpd/sasl_settings.h"
 
 namespace postern::smtpd {
 
@@ -82,6 +84,11 @@ struct Settings {
 
   // unknown_local_recipient_reject_code and its sisters, by name.
   std::map<std::string, int, std::less<>> unlisted_codes;
+
+  SaslSettings sasl;
+  tls::ServerSettings tls;
+  std::string relay_clientcerts;
+  std::int64_t new_tls_session_rate_limit;
 
   RestrictionSet restrictions;
   std::vector<std::string> own_addresses;

@@ -7,10 +7,13 @@
 #include <string>
 
 #include "common/ipc/link.h"
+#include "common/ipc/messages/content.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/loop/task.h"
 #include "common/route/router.h"
+#include "common/tls/context.h"
+#include "smtpd/auth_service.h"
 
 namespace postern::smtpd {
 
@@ -31,6 +34,14 @@ class Surroundings {
       std::string recipient, route::Resolved resolved) = 0;
   // Delivery of what waits for a site (ETRN).
   virtual Task<Result<ipc::FlushAnswer>> flush(std::string site) = 0;
+
+  // Is there room in the queue? Asked once in a while, and answered from memory
+  // in between.
+  virtual Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) = 0;
+  // Null: TLS is not available.
+  virtual std::shared_ptr<tls::ServerContext> tls() { return nullptr; }
+  // Who knows the passwords (AUTH).
+  virtual AuthService& authentication() = 0;
 
   // A link to cleanup for one message; gives it back when it is free again.
   virtual Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() = 0;

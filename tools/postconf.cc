@@ -11,6 +11,7 @@
 #include <map>
 
 #include "common/base/text.h"
+#include "common/mail/bounce_template.h"
 #include "common/os/files.h"
 #include "tools/postconf_edit.h"
 #include "tools/postconf_main.h"
@@ -25,12 +26,13 @@ constexpr const char* option_letters = "aAbc:C:deEfFhHlmMno:pPtT:vxX#";
 
 constexpr const char* usage_text =
     "usage: postconf [-a (server SASL types)] [-A (client SASL types)] "
-    "[-c config_dir] [-C param_class] [-d (parameter defaults)] "
+    "[-b (bounce templates)] [-c config_dir] [-C param_class] [-d (parameter defaults)] "
     "[-e (edit configuration)] [-f (fold lines)] [-F (master.conf fields)] "
     "[-h (no names)] [-H (no values)] [-l (lock types)] [-m (map types)] "
     "[-M (master.conf)] [-n (non-default parameters)] "
     "[-o name=value (override parameter value)] [-p (main.conf, default)] "
     "[-P (master.conf parameters)] "
+    "[-t (bounce templates)] "
     "[-T compile-version|run-version|public-key-algorithms] "
     "[-v (say where values come from)] [-x (expand parameter values)] "
     "[-X (exclude)] [-# (comment-out)] [name...]";
@@ -239,6 +241,42 @@ int show_tls(const Tool& tool, const std::string& mode) {
   return 0;
 }
 
+// -t: the templates as a file of them would have them; -b: the texts as they
+// are sent. Of the file named on the command line, else of bounce_template_file.
+void show_notices(const Tool& tool, const Command& command) {
+  if (command.arguments.size() > 1)
+    tool.fatal("options -b and -t require at most one template file");
+  config::Config config = tool.load().with_overrides(command.overrides);
+  const std::string file = command.arguments.empty()
+                               ? config.get<"bounce_template_file">()
+                               : command.arguments[0];
+  mail::TemplateFile read{mail::built_in_templates(), {}};
+  if (!file.empty()) {
+    const Result<std::string> text = os::read_file(file);
+    if (!text) tool.fatal(text.trouble().text);
+    read = mail::parse_bounce_templates(*text, file);
+    warn_all(tool, read.warnings);
+  }
+  if (command.has('t')) {
+    fmt::print("{}", mail::print_templates(read.templates));
+    return;
+  }
+  mail::TemplateParameters parameters;
+  parameters.value = [&config](std::string_view name) {
+    return config.find(name) ? std::optional(config.text(name)) : std::nullopt;
+  };
+  parameters.delay_warning_time =
+      config.get<"delay_warning_time">().count();
+  parameters.maximal_queue_lifetime =
+      config.get<"maximal_queue_lifetime">().count();
+  std::vector<std::string> warnings;
+  const Result<std::string> text =
+      mail::print_expanded(read.templates, parameters, &warnings);
+  warn_all(tool, warnings);
+  if (!text) tool.fatal(text.trouble().text);
+  fmt::print("{}", *text);
+}
+
 int run(int argc, char** argv) {
   Tool tool(argv[0]);
   if (argc == 2 && std::string_view(argv[1]) == "--manual") {
@@ -261,10 +299,7 @@ int run(int argc, char** argv) {
   else if (command.has('a')) print_all(server_sasl_types);
   else if (command.has('A')) print_all(client_sasl_types);
   else if (command.has('T')) return show_tls(tool, command.tls_mode);
-  else if (command.has('b') || command.has('t'))
-    tool.fatal(
-        "this version cannot show bounce templates; bounce_template_file "
-        "names the file that is used");
+  else if (command.has('b') || command.has('t')) show_notices(tool, command);
   else if (editing) edit(tool, command);
   else if (command.has('M') || command.has('F') || command.has('P'))
     show_services(tool, command);

@@ -50,6 +50,8 @@ class Report {
 void check_configuration(const Suite& suite, Report& report) {
   if (Status valid = suite.config.validate(); !valid)
     report.add(Weight::error, valid.trouble().text);
+  for (const std::string& each : suite.config.warnings())
+    report.add(Weight::warning, each);
   const std::string file = config::master_path(suite.directory);
   const Result<std::string> content = os::read_file(file);
   if (!content) {

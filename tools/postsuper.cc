@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <optional>
 
@@ -24,7 +26,7 @@ constexpr const char* usage =
     "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id "
     "(expire)] [-f queue_id (expire and/or un-hold)] [-h queue_id (hold)] "
     "[-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id "
-    "(requeue)] [-s (structure fix)] [-S (redundant structure fix)] "
+    "(requeue)] [-s (structure fix)] [-S (redundant structure fix)]"
     "[-v (verbose)] [queue...]";
 
 struct Order {
@@ -34,7 +36,7 @@ struct Order {
 
 struct Options {
   std::vector<Order> orders;
-  std::vector<queue::Box> boxes;  // empty: the usual ones
+  std::vector<std::string> names;  // of queues; empty: the usual ones
   bool purge = false;
   bool structure = false;
   bool long_names = false;
@@ -70,15 +72,22 @@ Options read_options(Tool& tool, int argc, char** argv) {
       default: tool.fatal(usage);
     }
   }
-  for (int i = optind; i < argc; ++i) {
-    const auto box = queue::box_from(argv[i]);
-    if (!box || *box == queue::Box::corrupt)
-      tool.fatal(fmt::format("invalid directory name: {}", argv[i]));
-    options.boxes.push_back(*box);
-  }
+  options.names.assign(argv + optind, argv + argc);
   if (options.orders.empty() && !options.purge && !options.structure)
     options.purge = options.structure = true;
   return options;
+}
+
+std::vector<queue::Box> boxes_named(const Tool& tool,
+                                    const std::vector<std::string>& names) {
+  std::vector<queue::Box> boxes;
+  for (const std::string& name : names) {
+    const auto box = queue::box_from(name);
+    if (!box || *box == queue::Box::corrupt)
+      tool.fatal("invalid directory name: " + name);
+    boxes.push_back(*box);
+  }
+  return boxes;
 }
 
 // Root, or who owns the queue of a suite that an ordinary user runs.
@@ -116,15 +125,16 @@ void obey_id(const Tool& tool, QueueKeeper& keeper, const Order& order,
              const std::string& id, const std::vector<queue::Box>& boxes) {
   if (queue::valid_id(id))
     keeper.one(order.deed, id, boxes);
-  else if (id.empty() || id.find_first_of("/.") != std::string::npos)
+  else if (!std::all_of(id.begin(), id.end(), [](unsigned char c) {
+             return std::isalnum(c) != 0 || c == '_';
+           }))
     tool.warning("invalid mail queue id: " + id);
 }
 
 void obey(const Tool& tool, QueueKeeper& keeper, const Order& order,
-          const Options& options) {
-  const std::vector<queue::Box> boxes = options.boxes.empty()
-                                            ? QueueKeeper::usual_boxes(order.deed)
-                                            : options.boxes;
+          const std::vector<queue::Box>& named) {
+  const std::vector<queue::Box> boxes =
+      named.empty() ? QueueKeeper::usual_boxes(order.deed) : named;
   if (order.what == "ALL") return keeper.all(order.deed, boxes);
   if (order.what != "-")
     return obey_id(tool, keeper, order, order.what, boxes);
@@ -150,6 +160,7 @@ int main(int argc, char** argv) {
   ::umask(077);
   const Options options = read_options(tool, argc, argv);
   const config::Config config = tool.load_and_log();
+  const std::vector<queue::Box> named = boxes_named(tool, options.names);
   require_owner(tool, config);
   // A running suite knows its messages by their names.
   const auto running = running_master(config);
@@ -160,7 +171,7 @@ int main(int argc, char** argv) {
   QueueKeeper keeper(tool, spool_options(config), options.verbose);
   std::vector<Deed> asked;
   for (const Order& order : options.orders) {
-    obey(tool, keeper, order, options);
+    obey(tool, keeper, order, named);
     asked.push_back(order.deed);
   }
   if (options.purge) keeper.purge();

@@ -48,6 +48,8 @@ int main(int argc, char** argv) {
       serve_smtp(tool, config);
       break;
     case SendmailMode::aliases:
+      // Not mail: the status of postalias(1).
+      tool.fail_with(1);
       rebuild_aliases(tool, config, options);
       break;
     case SendmailMode::list_queue:
@@ -58,6 +60,8 @@ int main(int argc, char** argv) {
       run_instead(config, "postqueue", {"-s", options.flush_what});
     case SendmailMode::flush_id:
       run_instead(config, "postqueue", {"-i", options.flush_what});
+    case SendmailMode::nothing:
+      break;
     case SendmailMode::start:
       run_instead(config, "postern", {"start"});
   }

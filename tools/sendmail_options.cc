@@ -26,8 +26,10 @@ void read_queue_option(const Tool& tool, std::string_view what,
   if (what.empty()) {
     options.mode = SendmailMode::flush;
   } else if (is_digit(what[0])) {
-    // A queue manager that looks every so often is a suite that runs.
-    options.mode = SendmailMode::start;
+    // How often the queue is looked through is queue_run_delay's matter; with
+    // -bd the suite is started all the same.
+    if (options.mode == SendmailMode::deliver)
+      options.mode = SendmailMode::nothing;
   } else if (what[0] == 'R') {
     options.mode = SendmailMode::flush_site;
     options.flush_what = what.substr(1);
@@ -100,6 +102,8 @@ void check(const Tool& tool, const SendmailOptions& options) {
       tool.fatal("stand-alone mode requires no recipient");
     case SendmailMode::start:
       tool.fatal("daemon mode requires no recipient");
+    case SendmailMode::nothing:
+      break;
     default:
       tool.fatal("flush queue mode requires no recipient");
   }

@@ -16,7 +16,8 @@ enum class SendmailMode {
   list_queue,  // -bp, mailq
   aliases,     // -bi, -I, newaliases
   smtp,        // -bs
-  start,       // -bd, -q30m
+  start,       // -bd
+  nothing,     // -q30m alone
   flush,       // -q
   flush_site,  // -qR
   flush_id,    // -qI

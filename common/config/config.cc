@@ -7,6 +7,7 @@
 #include <climits>
 
 #include "common/base/text.h"
+#include "common/config/comment.h"
 #include "common/config/obsolete.h"
 #include "common/config/own_networks.h"
 #include "common/config/service_parameters.h"
@@ -68,8 +69,18 @@ Result<Config> Config::parse(std::string_view content,
   Result<MainFile> main = parse_main(content, config.file_);
   if (!main) return main.trouble();
   config.warnings_ = std::move(main->warnings);
-  for (Setting& one : main->settings)
+  for (Setting& one : main->settings) {
+    const Row* row = find_row(one.name);
+    const auto plain = row ? without_comment(*row, one.value) : std::nullopt;
+    if (plain) {
+      config.warnings_.push_back(fmt::format(
+          "{}, line {}: {}: taken as \"{}\", without the comment behind it; "
+          "put comments on lines of their own",
+          one.origin.file, one.origin.line, one.name, *plain));
+      one.value = *plain;
+    }
     config.settings_.insert_or_assign(one.name, one);
+  }
   config.settings_.insert_or_assign(
       "config_directory",
       Setting{"config_directory", directory, Origin{config.file_, 0}});
@@ -271,11 +282,14 @@ Status Config::check_row(const Row& row) const {
 }
 
 Status Config::validate() const {
-  for (const Row& row : parameters) {
-    if (row.kind == Kind::raw) continue;
-    Status status = check_row(row);
-    if (!status) return status;
-  }
+  // What the file sets comes first: an initial value that refers to a wrong
+  // one has no line to show.
+  for (const bool set : {true, false})
+    for (const Row& row : parameters) {
+      if (row.kind == Kind::raw || is_set(row.name) != set) continue;
+      Status status = check_row(row);
+      if (!status) return status;
+    }
   for (const auto& [name, setting] : settings_) {
     auto parameter = find_service_parameter(name);
     if (find_row(name) || !parameter) continue;

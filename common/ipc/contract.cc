@@ -2,9 +2,12 @@
 
 #include <vector>
 
+#include "common/ipc/messages/auth.h"
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
+#include "common/ipc/messages/dial.h"
+#include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -19,6 +22,7 @@ constexpr Edge edge(Role from, Role to) {
 
 constexpr Edge edges[] = {
     // A message in.
+    edge<RoomFind>(Role::smtpd, Role::cleanup),
     edge<MessageBegin>(Role::smtpd, Role::cleanup),
     edge<MessageRecipient>(Role::smtpd, Role::cleanup),
     edge<MessageContent>(Role::smtpd, Role::cleanup),
@@ -52,6 +56,20 @@ constexpr Edge edges[] = {
     edge<DnsFind>(Role::smtp, Role::lookup),
     edge<DnsFind>(Role::qmgr, Role::lookup),
     edge<AnvilNote>(Role::smtpd, Role::lookup),
+    edge<AuthChannel>(Role::smtpd, Role::authd),
+    // Connections that somebody else makes.
+    edge<DialHost>(Role::smtpd, Role::lookup),
+    edge<DialHost>(Role::cleanup, Role::lookup),
+    // Certificates and signatures.
+    edge<IdentityFind>(Role::smtpd, Role::authd),
+    edge<SignRequest>(Role::smtpd, Role::authd),
+    edge<TicketKeysFind>(Role::smtpd, Role::authd),
+    edge<SessionFind>(Role::smtpd, Role::authd),
+    edge<SessionKeep>(Role::smtpd, Role::authd),
+    edge<IdentityFind>(Role::smtp, Role::authd),
+    edge<SignRequest>(Role::smtp, Role::authd),
+    edge<SessionFind>(Role::smtp, Role::authd),
+    edge<SessionKeep>(Role::smtp, Role::authd),
 };
 
 // Every daemon and master; a worker talks to local alone.
@@ -71,6 +89,9 @@ std::vector<Edge> all_edges() {
     all.push_back(edge<LinkRequest>(daemon, Role::master));
   }
   all.push_back(edge<WorkerRequest>(Role::local, Role::master));
+  for (const Role asker : {Role::smtpd, Role::cleanup})
+    all.push_back(edge<DialPath>(asker, Role::master));
+  all.push_back(edge<SecretFileRequest>(Role::authd, Role::master));
   return all;
 }
 

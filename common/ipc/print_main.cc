@@ -9,9 +9,11 @@
 
 #include "common/ipc/contract.h"
 #include "common/ipc/link.h"
+#include "common/ipc/messages/auth.h"
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
+#include "common/ipc/messages/dial.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -93,7 +95,8 @@ std::string group(const std::string& header) {
 }
 
 std::string pages() {
-  return group<MessageBegin, MessageBegun, MessageRecipient, MessageContent,
+  return group<AuthChannel, AuthChannelAnswer>("auth.h") +
+         group<MessageBegin, MessageBegun, MessageRecipient, MessageContent,
                MessageMark, MessageEnd, MessageVerdict, MessageAbort>(
              "content.h") +
          group<Welcome, SettingWire, RowWire, ListenerWire, Ready, Stress,
@@ -101,6 +104,7 @@ std::string pages() {
                Drain>("control.h") +
          group<DeliverRequest, DeliverRecipient, DeliverReport, DeliverResult>(
              "deliver.h") +
+         group<DialPath, DialHost, DialAnswer>("dial.h") +
          group<TableFind, TableAnswer, UserFind, UserAnswer, MailHostsFind,
                MailHostsAnswer, HostAddress, ClientNameFind, ClientNameAnswer,
                DnsFind, DnsAnswer, AnvilNote, AnvilAnswer>("lookup.h") +

@@ -95,13 +95,18 @@ bool Stream::send_some() {
 
 void Stream::push() { send_some(); }
 
-void Stream::shut() { ::shutdown(fd_.get(), SHUT_RDWR); }
+void Stream::shut() {
+  transport_->farewell(fd_.get());
+  ::shutdown(fd_.get(), SHUT_RDWR);
+}
 
 // Edge-triggered on purpose: a session that waits for nothing costs nothing,
 // and no descriptor is re-armed. Level is regained by trying first: every wait
 // begins with a read or a write.
 void Stream::happened(short events) {
-  if ((events & Watch::read) != 0 && filling_ != nullptr) {
+  const bool may_read =
+      (events & Watch::read) != 0 || transport_->read_waits_for_write();
+  if (may_read && filling_ != nullptr) {
     const Got got = receive();
     if (got != Got::nothing) filling_->wake(got);
   }
@@ -132,6 +137,7 @@ bool Stream::Fill::await_ready() {
 void Stream::Fill::await_suspend(std::coroutine_handle<> caller) {
   resume_.handle = caller;
   stream_.filling_ = this;
+  if (stream_.transport_->read_waits_for_write()) stream_.arm_write(true);
   timer_.emplace([this] { Loop::current().ready(resume_); });
   timer_->start(limit_);
 }

@@ -28,6 +28,10 @@ class Transport {
   virtual ~Transport() = default;
   virtual ssize_t read(int fd, char* data, std::size_t size);
   virtual ssize_t write(int fd, const char* data, std::size_t size);
+  // The last read had to write first, and the socket was full.
+  virtual bool read_waits_for_write() const { return false; }
+  // Before the connection is shut: what is to be said, where it can be said.
+  virtual void farewell(int) {}
 };
 
 class Stream {

@@ -214,9 +214,10 @@ bool Spool::remove_abandoned(const std::string& name, Box box) {
   if (::fstat(fd->get(), &held) != 0 || ::lstat(file.c_str(), &named) != 0 ||
       held.st_ino != named.st_ino || held.st_dev != named.st_dev)
     return false;
-  // A file that is being made gets its lock after its first name.
-  constexpr std::time_t making = 60;
-  if (!valid_id(name) && held.st_mtime > std::time(nullptr) - making)
+  // A file that is being made gets its lock after its first name. A writer
+  // that took longer than this to lock it is told that it could not, and says
+  // so to its client: nothing is lost.
+  if (!valid_id(name) && held.st_mtime > std::time(nullptr) - making_time.count())
     return false;
   return ::unlink(file.c_str()) == 0;
 }

@@ -12,6 +12,7 @@
 //   corrupt   could not be read; set aside, never deleted
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -153,6 +154,10 @@ class Spool {
   // are no queue ids included. Stops when the callback says false. Trouble:
   // the directory cannot be read (an absent one is empty).
   Status scan(Box box, const std::function<bool(const std::string&)>& found);
+
+  // How long a file may have a name that is no queue id (create gives it one
+  // for a moment) before it counts as abandoned.
+  static constexpr std::chrono::seconds making_time{5};
 
   // Removes a file of incoming (or maildrop) that its writer left unfinished
   // when it died.

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -169,6 +170,13 @@ std::vector<Call> connect_calls() {
                         {SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6});
 }
 
+std::vector<Call> local_calls() {
+  return plain({"connect", "getsockname", "getpeername"}) +
+         std::vector<Call>{{"socket",
+                            {is(0, AF_UNIX),
+                             {1, 0xf, std::uint64_t{SOCK_STREAM}}}}};
+}
+
 std::vector<Call> dns_calls() {
   std::vector<Call> calls = plain({"connect", "getsockname", "getpeername",
                                    "bind", "sendto", "sendmmsg", "recvmmsg"});
@@ -201,6 +209,13 @@ std::vector<Word> make_vocabulary() {
            one_of("setsockopt", 1, {SOL_SOCKET, IPPROTO_TCP})},
       {Grant::connect_stream, "connect_stream",
        "stream connections to anywhere, Internet and local", connect_calls()},
+      {Grant::connect_local, "connect_local",
+       "stream connections to named sockets of this host", local_calls()},
+      {Grant::stream_pairs,
+       "stream_pairs",
+       "pairs of connected local sockets, to hand one end on",
+       {{"socketpair",
+         {is(0, AF_UNIX), {1, 0xf, std::uint64_t{SOCK_STREAM}}}}}},
       {Grant::ask_dns, "ask_dns", "datagram sockets to name servers",
        dns_calls()},
       {Grant::files_read, "files_read",
@@ -228,8 +243,9 @@ std::vector<Word> make_vocabulary() {
        plain({"mmap", "mprotect"})},
       {Grant::threads,
        "threads",
-       "threads of this process",
-       {{"clone", {{0, thread_flags | new_namespace, thread_flags}}}}},
+       "threads of this process, and their own priority",
+       {{"clone", {{0, thread_flags | new_namespace, thread_flags}}},
+        {"setpriority", {is(0, PRIO_PROCESS), is(1, 0)}}}},
       {Grant::unconfined,
        "unconfined",
        "no filter: what the operating system gives its user",

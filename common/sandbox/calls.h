@@ -17,6 +17,8 @@ enum class Grant {
   log,             // datagrams to a named log socket, by a socket held
   accept,          // take connections from listeners already held
   connect_stream,  // make stream connections, Internet and local
+  connect_local,   // make stream connections to named sockets of this host
+  stream_pairs,    // make pairs of connected sockets, to hand one on
   ask_dns,         // datagram sockets to name servers
   files_read,      // open for reading, look at names and attributes
   files_write,     // create, write, sync, rename, remove

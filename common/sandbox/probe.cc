@@ -94,14 +94,16 @@ void try_sockets(Probe& probe, const Profile& row) {
   if (!stream) {
     try_socket(probe, "inet stream", AF_INET, SOCK_STREAM);
     try_socket(probe, "inet6 stream", AF_INET6, SOCK_STREAM);
-    try_socket(probe, "unix stream", AF_UNIX, SOCK_STREAM);
+    if (!row.has(Grant::connect_local))
+      try_socket(probe, "unix stream", AF_UNIX, SOCK_STREAM);
   }
   if (!datagram) {
     try_socket(probe, "inet datagram", AF_INET, SOCK_DGRAM);
     try_socket(probe, "inet6 datagram", AF_INET6, SOCK_DGRAM);
   }
   if (!stream && !datagram) {
-    probe.saw("connect", ::connect(-1, nullptr, 0));
+    if (!row.has(Grant::connect_local))
+      probe.saw("connect", ::connect(-1, nullptr, 0));
     probe.saw("bind", ::bind(-1, nullptr, 0));
   }
   if (!row.has(Grant::accept))
@@ -113,7 +115,10 @@ void try_sockets(Probe& probe, const Profile& row) {
   try_socket(probe, "alg", AF_ALG, SOCK_SEQPACKET);
   try_socket(probe, "vsock", AF_VSOCK, SOCK_STREAM);
   int pair[2];
-  probe.saw("socketpair", ::socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+  if (!row.has(Grant::stream_pairs))
+    probe.saw("socketpair", ::socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+  probe.saw("socketpair of datagrams",
+            ::socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
   probe.saw("listen", ::listen(-1, 1));
 }
 

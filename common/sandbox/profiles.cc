@@ -76,10 +76,13 @@ std::vector<Profile> make_profiles() {
       {Role::authd,
        UserClass::auth,
        {},
-       {base, event_loop, links, log, accept, files_read, files_write,
-        file_locks, threads},
-       {{View::data, true, true}, {View::secrets}, {View::random}},
-       "accepted ones only",
+       {base, event_loop, links, log, accept, connect_local, stream_pairs,
+        files_read, files_write, file_locks, threads},
+       {{View::data, true, true},
+        {View::secrets},
+        {View::sasl},
+        {View::random}},
+       "to named sockets of this host (saslauthd); none to the Internet",
        "Keeps passwords and private keys away from all who speak with "
        "strangers. Threads compute password hashes."},
       {Role::lookup,
@@ -150,6 +153,8 @@ std::string_view describe(View view) {
       return "the mailbox's directories";
     case View::forward:
       return "the recipient's .forward files";
+    case View::sasl:
+      return "sasldb2";
     case View::random:
       return "/dev/urandom";
     case View::everything:
@@ -185,6 +190,9 @@ std::vector<PathGrant> resolve(Role role, const Places& places) {
         break;
       case View::secrets:
         add(grants, places.secrets, right, false);
+        break;
+      case View::sasl:
+        add(grants, places.sasl, right, false);
         break;
       case View::mailbox:
         add(grants, places.mailbox, right, true);

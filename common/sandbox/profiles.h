@@ -34,6 +34,7 @@ enum class View {
   secrets,     // private keys and password files that main.conf names
   mailbox,     // the directories that hold the recipient's mailbox
   forward,     // the recipient's .forward files
+  sasl,        // files of the Cyrus library
   random,      // /dev/urandom, where SQLite takes its seed
   everything,  // whatever the user may see
 };
@@ -62,13 +63,14 @@ struct Profile {
 const std::vector<Profile>& profiles();
 const Profile& profile(Role role);
 
-// Where the views are. `secrets` and `forward` files may be missing; the others
-// must exist: what a worker is to create (a first Maildir) needs the nearest
-// directory that does.
+// Where the views are. `secrets`, `sasl` and `forward` files may be missing; the
+// others must exist: what a worker is to create (a first Maildir) needs the
+// nearest directory that does.
 struct Places {
   std::vector<std::string> queue;  // incoming, active, … as full paths
   std::string data;
   std::vector<std::string> secrets;
+  std::vector<std::string> sasl;
   std::vector<std::string> mailbox;  // directories, or the file itself
   std::vector<std::string> forward;
 };

@@ -2,6 +2,7 @@
 
 #include "common/base/text.h"
 #include "common/os/files.h"
+#include "common/service/sasl_files.h"
 
 namespace postern {
 namespace {
@@ -33,6 +34,28 @@ constexpr std::string_view key_parameters[] = {
     "lmtp_tls_key_file",     "lmtp_tls_dkey_file",   "lmtp_tls_eckey_file",
 };
 
+constexpr std::string_view certificate_parameters[] = {
+    "smtpd_tls_cert_file", "smtpd_tls_eccert_file", "smtp_tls_cert_file",
+    "smtp_tls_eccert_file", "lmtp_tls_cert_file",   "lmtp_tls_eccert_file",
+};
+
+// The files of indexed tables, with braces and "proxy:" left aside: a table of
+// keys is no secret to whoever writes main.conf.
+std::vector<std::string> index_files(const std::string& tables) {
+  std::vector<std::string> files;
+  for (std::string_view table : split_words(tables, ", \t\r\n{}")) {
+    while (table.starts_with("proxy:")) table.remove_prefix(6);
+    const std::size_t colon = table.find(':');
+    const std::string_view type =
+        colon == std::string_view::npos ? "hash" : table.substr(0, colon);
+    const std::string_view name =
+        colon == std::string_view::npos ? table : table.substr(colon + 1);
+    if ((type == "hash" || type == "btree") && name.starts_with('/'))
+      files.push_back(std::string(name) + ".db");
+  }
+  return files;
+}
+
 }  // namespace
 
 std::span<const QueueDirectory> queue_directories() { return directories; }
@@ -58,6 +81,17 @@ std::vector<std::string> secret_files(const config::Config& config) {
   return files;
 }
 
+std::vector<std::string> certificate_files(const config::Config& config) {
+  std::vector<std::string> files = secret_files(config);
+  for (const std::string_view parameter : certificate_parameters) {
+    std::string file = config.text(parameter);
+    if (file.starts_with('/')) files.push_back(std::move(file));
+  }
+  for (std::string& file : index_files(config.text("tls_server_sni_maps")))
+    files.push_back(std::move(file));
+  return files;
+}
+
 sandbox::Places places_of(Role role, const config::Config& config) {
   sandbox::Places places;
   const std::string queue = config.text("queue_directory");
@@ -65,6 +99,7 @@ sandbox::Places places_of(Role role, const config::Config& config) {
     if (each.holds_mail) places.queue.push_back(queue + "/" + std::string(each.name));
   places.data = data_directory_of(role, config);
   places.secrets = secret_files(config);
+  if (role == Role::authd) places.sasl = sasl_files(config);
   return places;
 }
 

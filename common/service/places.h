@@ -36,6 +36,10 @@ std::string data_directory_of(Role role, const config::Config& config);
 // Private keys and password files that main.conf names, for authd.
 std::vector<std::string> secret_files(const config::Config& config);
 
+// Every file that main.conf, or a row as `config` shows it, names for TLS
+// certificates, keys and tables of them: what master opens for authd.
+std::vector<std::string> certificate_files(const config::Config& config);
+
 // What the profiles' views mean under this configuration.
 sandbox::Places places_of(Role role, const config::Config& config);
 

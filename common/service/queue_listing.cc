@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "common/base/text.h"
@@ -17,6 +19,33 @@ std::string quoted(std::string_view text) {
     out += c;
   }
   return out + "\"";
+}
+
+}  // namespace
+
+namespace {
+
+// Those that have been tried, by domain and address, as qmgr tries them; then
+// the others, as they stand in the file.
+std::vector<std::size_t> order_of(
+    const std::vector<queue::Recipient>& recipients,
+    const std::vector<std::string_view>& reasons) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < recipients.size(); ++i)
+    if (!recipients[i].done) order.push_back(i);
+  const auto others = std::stable_partition(
+      order.begin(), order.end(),
+      [&](std::size_t i) { return !reasons[i].empty(); });
+  std::stable_sort(order.begin(), others, [&](std::size_t a, std::size_t b) {
+    const std::string& one = recipients[a].address;
+    const std::string& other = recipients[b].address;
+    const auto domain_of = [](const std::string& address) {
+      return to_lower(mail::split_address(address).domain);
+    };
+    return std::pair(domain_of(one), mail::quote_local_822(one)) <
+           std::pair(domain_of(other), mail::quote_local_822(other));
+  });
+  return order;
 }
 
 }  // namespace
@@ -37,9 +66,8 @@ std::string listing_line(const queue::Stored& message,
       quoted(e.sender.empty() ? "MAILER-DAEMON"
                               : mail::quote_local_822(e.sender)));
   bool first = true;
-  for (std::size_t i = 0; i < e.recipients.size(); ++i) {
+  for (const std::size_t i : order_of(e.recipients, reasons)) {
     const queue::Recipient& r = e.recipients[i];
-    if (r.done) continue;
     if (!first) out += ", ";
     first = false;
     out += "{\"address\": " + quoted(mail::quote_local_822(r.address));

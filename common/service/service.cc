@@ -10,6 +10,8 @@
 
 #include "common/base/panic.h"
 #include "common/base/text.h"
+#include "common/ipc/messages/dial.h"
+#include "common/ipc/messages/keys.h"
 #include "common/os/files.h"
 #include "common/sandbox/lock.h"
 #include "common/service/places.h"
@@ -83,6 +85,7 @@ struct Service::State {
   std::vector<ServiceRow> rows;
   std::vector<ipc::RowWire> suite;
   std::vector<Listener> listeners;
+  std::unique_ptr<SharedLink> lookup;  // made by the first dial to a host
   std::function<void(Arrival)> linked;
   std::function<void(std::string)> woken;
   std::function<void()> drained;
@@ -241,6 +244,40 @@ Task<Result<std::unique_ptr<ipc::Link>>> Service::worker(
   name += request.user.empty() ? std::to_string(request.uid) : request.user;
   co_return std::make_unique<ipc::Link>(std::move(answer->socket),
                                         state_->role, Role::worker, name);
+}
+
+Task<Result<Fd>> Service::dial(config::Endpoint endpoint, Millis limit) {
+  ipc::DialAnswer made;
+  if (endpoint.kind == config::Endpoint::Kind::path) {
+    const ipc::DialPath request{endpoint.path};
+    Result<ipc::DialAnswer> answer =
+        co_await state_->control->call(request, limit);
+    if (!answer) co_return answer.trouble();
+    made = std::move(*answer);
+  } else {
+    if (!state_->lookup)
+      state_->lookup = std::make_unique<SharedLink>(*this, "lookup");
+    ipc::DialHost request{endpoint.host, endpoint.port, limit};
+    // The other side keeps the limit too, and knows the better reason.
+    Result<ipc::DialAnswer> answer = co_await state_->lookup->ask(
+        std::move(request), limit + Millis(1000));
+    if (!answer) co_return answer.trouble();
+    made = std::move(*answer);
+  }
+  if (made.trouble.present) co_return made.trouble.trouble();
+  if (!made.socket) co_return try_later("3.0", "no connection was made");
+  co_return std::move(made.socket);
+}
+
+Task<Result<Fd>> Service::secret_file(std::string path, Millis limit) {
+  const ipc::SecretFileRequest request{std::move(path)};
+  Result<ipc::SecretFileAnswer> answer =
+      co_await state_->control->call(request, limit);
+  if (!answer) co_return answer.trouble();
+  if (answer->trouble.present) co_return answer->trouble.trouble();
+  if (!answer->file)
+    co_return try_later("3.0", "master did not open " + request.path);
+  co_return std::move(answer->file);
 }
 
 void Service::when_linked(std::function<void(Arrival)> callback) {

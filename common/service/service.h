@@ -19,6 +19,7 @@
 
 #include "common/base/role.h"
 #include "common/config/config.h"
+#include "common/config/endpoints.h"
 #include "common/ipc/link.h"
 #include "common/ipc/messages/control.h"
 #include "common/log/log.h"
@@ -86,9 +87,17 @@ class Service {
   // A new link to a service (a row's name). Awaits master's answer.
   Task<Result<std::unique_ptr<ipc::Link>>> link_to(std::string service,
                                                    Millis limit);
+  // A connection to a server outside of the suite, non-blocking; one that the
+  // own row's configuration names (common/config/endpoints.h). smtpd and
+  // cleanup only. Trouble's text is the reason alone: "Connection refused".
+  Task<Result<Fd>> dial(config::Endpoint endpoint, Millis limit);
   // local only: a worker that has become the recipient.
   Task<Result<std::unique_ptr<ipc::Link>>> worker(ipc::WorkerRequest request,
                                                   Millis limit);
+
+  // authd only: a file that the configuration names as certificate, key or
+  // table of them, opened for reading.
+  Task<Result<Fd>> secret_file(std::string path, Millis limit);
 
   // Callbacks from master. Set them before run().
   void when_linked(std::function<void(Arrival)> callback);

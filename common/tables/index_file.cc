@@ -85,7 +85,10 @@ std::string_view without_nul(std::string_view bytes) {
   return bytes;
 }
 
-// Reads the head of the file and says what is wrong with it.
+// Says what is wrong with a file that begins so.
+Status check_head(const std::string& head, const std::string& path,
+                  const std::string& rebuild);
+
 Status check_file(const std::string& path, const std::string& rebuild) {
   Result<Fd> file = os::open_file(path, O_RDONLY);
   if (!file) {
@@ -95,9 +98,14 @@ Status check_file(const std::string& path, const std::string& rebuild) {
   }
   Result<std::string> head = os::read_at(file->get(), header_size, 0, path);
   if (!head) return head.trouble();
+  return check_head(*head, path, rebuild);
+}
+
+Status check_head(const std::string& head, const std::string& path,
+                  const std::string& rebuild) {
   const std::string advice =
       rebuild.empty() ? "" : "; rebuild it with \"" + rebuild + "\"";
-  switch (recognise(*head)) {
+  switch (recognise(head)) {
     case IndexFile::index:
       break;
     case IndexFile::berkeley_db:
@@ -109,7 +117,7 @@ Status check_file(const std::string& path, const std::string& rebuild) {
       return try_later("3.5", "open database " + path +
                                   ": this is not an index of Postern" + advice);
   }
-  if (big_endian(*head, 60) != format_version)
+  if (big_endian(head, 60) != format_version)
     return try_later("3.5", "open database " + path +
                                 ": an index of another version" + advice);
   return {};
@@ -144,14 +152,44 @@ Result<IndexReader> IndexReader::open(const std::string& path,
                                       const std::string& rebuild) {
   const Status checked = check_file(path, rebuild);
   if (!checked.ok()) return checked.trouble();
-  IndexReader reader;
-  reader.path_ = path;
   sqlite3* database = nullptr;
   const int code = sqlite3_open_v2(
       uri(path, "immutable=1").c_str(), &database,
       SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
-  reader.database_.reset(database);
+  Database owned(database);
   if (code != SQLITE_OK) return sqlite_trouble(path, database);
+  return prepare_reader(path, std::move(owned));
+}
+
+Result<IndexReader> IndexReader::from_bytes(const std::string& path,
+                                            std::string bytes,
+                                            const std::string& rebuild) {
+  const Status checked =
+      check_head(bytes.substr(0, header_size), path, rebuild);
+  if (!checked.ok()) return checked.trouble();
+  auto kept = std::make_unique<std::string>(std::move(bytes));
+  sqlite3* database = nullptr;
+  int code = sqlite3_open_v2(":memory:", &database,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                             nullptr);
+  Database owned(database);
+  const auto size = static_cast<sqlite3_int64>(kept->size());
+  if (code == SQLITE_OK)
+    code = sqlite3_deserialize(
+        database, "main", reinterpret_cast<unsigned char*>(kept->data()), size,
+        size, SQLITE_DESERIALIZE_READONLY);
+  if (code != SQLITE_OK) return sqlite_trouble(path, database);
+  Result<IndexReader> reader = prepare_reader(path, std::move(owned));
+  if (reader) reader->bytes_ = std::move(kept);
+  return reader;
+}
+
+Result<IndexReader> IndexReader::prepare_reader(const std::string& path,
+                                                Database owned) {
+  IndexReader reader;
+  reader.path_ = path;
+  reader.database_ = std::move(owned);
+  sqlite3* database = reader.database_.get();
   Result<Statement> about =
       prepare(path, database, "SELECT made_by, nul FROM about");
   if (!about) return about.trouble();

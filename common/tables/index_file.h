@@ -39,6 +39,12 @@ class IndexReader {
   static Result<IndexReader> open(const std::string& path,
                                   const std::string& rebuild);
 
+  // Of a file's content, for who cannot open it by name; `path` is for
+  // messages.
+  static Result<IndexReader> from_bytes(const std::string& path,
+                                        std::string bytes,
+                                        const std::string& rebuild);
+
   Found get(std::string_view key);
   Status for_each(const Table::Visit& visit);
   // The program that made it: "postmap", "postalias".
@@ -46,7 +52,10 @@ class IndexReader {
 
  private:
   Trouble trouble() const;
+  static Result<IndexReader> prepare_reader(const std::string& path,
+                                            Database database);
   std::string path_;
+  std::unique_ptr<std::string> bytes_;  // goes after the database
   Database database_;
   Statement select_;  // goes before the database
   std::string made_by_;

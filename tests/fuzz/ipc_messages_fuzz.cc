@@ -6,9 +6,11 @@
 #include <string>
 #include <tuple>
 
+#include "common/ipc/messages/auth.h"
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
+#include "common/ipc/messages/dial.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -48,7 +50,8 @@ using All = Messages<
     MessageAdmit, NoticeDone, NoticeRequest, FlushAnswer, FlushRequest,
     DeliverReport, DeliverRequest, TableAnswer, TableFind, UserAnswer, UserFind,
     MailHostsAnswer, MailHostsFind, ClientNameAnswer, ClientNameFind, DnsAnswer,
-    DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest>;
+    DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest,
+    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost>;
 
 }  // namespace
 

@@ -22,7 +22,7 @@ IN_VALUES = {"compatibility_level", "multi_instance_name", "mynetworks_style"}
 REFUSED = {
     "fallback_transport", "fallback_transport_maps", "mailbox_command",
     "mailbox_command_maps", "mailbox_transport", "mailbox_transport_maps",
-    "smtpd_proxy_filter", "smtpd_sasl_auth_enable", "smtpd_tls_security_level",
+    "smtpd_proxy_filter", "smtpd_tls_security_level",
     "smtpd_upstream_proxy_protocol",
 } | {f"{side}_tls_{kind}" for side in ("smtpd", "smtp", "lmtp")
      for kind in ("chain_files", "key_file", "dkey_file", "eckey_file")}

@@ -10,6 +10,8 @@
 //   link SERVICE    links to it; "ok ROLE", or the trouble's text
 //   count           a question to lookup: how many it has answered, and its
 //                   process id
+//   dial ENDPOINT   a connection that others make; what it says first, or the
+//                   trouble's text
 //   worker UID GID USER DIR   (local) asks for a worker; "ok", or the trouble
 //   full, roomy     tells master so; the answer is "told"
 //   stress          whether master has declared it
@@ -116,6 +118,10 @@ class Daemon {
       std::string answer = co_await link(what);
       co_return answer;
     }
+    if (verb == "dial") {
+      std::string answer = co_await dial(what);
+      co_return answer;
+    }
     if (verb == "count") {
       std::string answer = co_await count();
       co_return answer;
@@ -158,6 +164,18 @@ class Daemon {
         co_await service_.link_to(service, limit);
     if (!made) co_return made.trouble().text;
     co_return "ok " + std::string(name_of((*made)->peer()));
+  }
+
+  Task<std::string> dial(std::string text) {
+    std::optional<config::Endpoint> endpoint = config::parse_endpoint(
+        text, service_.config().get<"queue_directory">(), config::Bare::path);
+    if (!endpoint) co_return std::string("no endpoint");
+    Result<Fd> made = co_await service_.dial(std::move(*endpoint), limit);
+    if (!made) co_return made.trouble().text;
+    auto stream = std::make_unique<Stream>(std::move(*made));
+    Stream* open = stream.get();
+    std::string said = co_await read_line(open);
+    co_return said;
   }
 
   // Gives the worker until it has closed its end.

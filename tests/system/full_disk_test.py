@@ -54,7 +54,7 @@ def main(bin_dir):
         assert send(suite, "before") == 250
         arrived("before")
 
-        # Less than queue_minfree and 1.5 messages: refused at RCPT.
+        # Less than queue_minfree and 1.5 messages: refused at MAIL or RCPT.
         ballast = queue / "ballast"
         ballast.write_bytes(b"x" * 3_500_000)
         assert send(suite, "no room") == 452

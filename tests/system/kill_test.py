@@ -62,6 +62,11 @@ def main(bin_dir):
         return judge(senders, sink, spool / user, killed, suite)
     except AssertionError as error:
         print(error)
+        print("left in the queue:", suite.queue())
+        for box in ("maildrop", "incoming", "active", "deferred", "corrupt"):
+            for file in (suite.top / "queue" / box).rglob("*"):
+                if file.is_file():
+                    print(f"{box}/{file.name}: {file.stat()}")
         print("\n".join(suite.log().splitlines()[-60:]))
         return 1
     finally:

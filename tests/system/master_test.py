@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 
 import suite as suites
@@ -296,6 +297,64 @@ def workers_become_whom_they_are_for(suite):
     assert (spool / "who").stat().st_gid == 8
 
 
+def greeter(suite, path):
+    """A server at `path` that greets whoever connects."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen(5)
+
+    def serve():
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            with client:
+                client.sendall(f"greetings from {path.name}\n".encode())
+    threading.Thread(target=serve, daemon=True).start()
+    return server
+
+
+def connections_go_where_the_row_says(suite):
+    auth, other = suite.top / "auth", suite.top / "other"
+    servers = [greeter(suite, path) for path in (auth, other)]
+    # As Dovecot makes it: not for the user that smtpd runs as.
+    os.chmod(auth, 0o600)
+    second = suites.free_port()
+    suite.configure(
+        smtpd_sasl_auth_enable="yes", smtpd_sasl_type="dovecot",
+        smtpd_sasl_path=f"unix:{auth}",
+        rows=f"{second} inet n - n - - smtpd\n"
+             f"  -o smtpd_sasl_path=inet:127.0.0.1:1\n")
+    suite.start()
+    client = suite.client()
+    assert client.ask(f"dial {auth}") == "greetings from auth"
+    assert client.ask(f"dial unix:{auth}") == "greetings from auth"
+    refused = "the configuration does not name"
+    assert refused in client.ask(f"dial {other}")
+    suite.logged(f"asked for a connection to {other}, which its configuration "
+                 "does not name")
+    assert refused in client.ask(f"dial {auth}/../other")
+    # What another row names is another's.
+    assert refused in suite.client(second).ask(f"dial {auth}")
+    # Links are followed where root has made them.
+    auth.unlink()
+    assert client.ask(f"dial {auth}") == "No such file or directory"
+    auth.symlink_to("other")
+    assert client.ask(f"dial {auth}") == "greetings from other"
+    if os.geteuid() == 0:
+        os.chown(auth, 1, 1, follow_symlinks=False)
+        assert "does not belong to root" in client.ask(f"dial {auth}")
+    auth.unlink()
+    auth.write_text("")
+    assert "Socket operation on non-socket" in client.ask(f"dial {auth}")
+    auth.unlink()
+    auth.symlink_to("auth")
+    assert "symbolic links" in client.ask(f"dial {auth}")
+    for server in servers:
+        server.close()
+
+
 def services_are_woken(suite):
     suite.configure(rows="retry2 unix - - n 1 - error\n")
     suite.start()
@@ -327,7 +386,7 @@ def sample_configuration_has_no_mistakes(suite):
 
 TESTS = [queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
          starts_and_stops, second_start_is_refused,
-         links_are_made_by_the_contract, the_dead_are_replaced,
+         links_are_made_by_the_contract, connections_go_where_the_row_says, the_dead_are_replaced,
          more_processes_for_more_clients, reload_changes_what_comes_after,
          bad_reload_changes_nothing, bad_configuration_is_named,
          foreground_ends_with_its_signal, log_is_rotated, isolation_is_shown]

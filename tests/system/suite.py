@@ -187,6 +187,13 @@ class Suite:
         found.__doc__ = f"a log line with {text!r} in:\n{self.log()}"
         return wait_until(found, seconds)
 
+    def logged_lines(self, text, count, seconds=10):
+        """Waits until so many log lines have the text."""
+        def found():
+            return self.log().count(text) >= count
+        found.__doc__ = f"{count} log lines with {text!r} in:\n{self.log()}"
+        return wait_until(found, seconds)
+
     def client(self, port=None):
         return Client(port or self.port)
 

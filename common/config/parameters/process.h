@@ -12,8 +12,46 @@ inline constexpr Row process_rows[] = {
             "container refuses to confine them as docs/processes.md says."),
     duration("application_event_drain_time", "100s",
              "How long a stopping process may take to finish.", 1),
+    integer("auth_account_failure_limit", "40",
+            "Failed log-ins as one user, from wherever, after which more are "
+            "refused for auth_lock_time; 0: no limit. Networks from which the "
+            "user has logged in are not kept out."),
+    integer("auth_address_failure_limit", "20",
+            "Failed log-ins from one address, after which it is refused for "
+            "auth_lock_time; 0: no limit."),
+    duration("auth_failure_delay", "1s",
+             "How long a failed log-in takes; doubled with each failure, to "
+             "15 seconds.", 0, 15),
+    integer("auth_hash_memory", "65536",
+            "Memory in KiB that each check of a password takes (Argon2id).",
+            8, 4194304),
+    integer("auth_hash_passes", "2",
+            "How often that memory is gone through.", 1, 1000),
+    integer("auth_hash_threads", "2",
+            "Checks of passwords that run at a time; others wait.", 1, 64),
+    duration("auth_lock_time", "10m",
+             "How long who has failed too often is refused, and after which "
+             "quiet time failures are forgotten.", 1),
+    list("auth_mechanisms",
+         "scram-sha-256-plus, scram-sha-256, scram-sha-1-plus, scram-sha-1, "
+         "cram-md5, plain, login, external",
+         "SASL mechanisms of the user store, as far as it has keys for them."),
+    integer("auth_network_failure_limit", "100",
+            "Failed log-ins from one network (/24, /64), after which it is "
+            "refused for auth_lock_time; 0: no limit."),
     text("auth_owner", "postern-auth",
          "User of the process that holds keys and passwords."),
+    integer("auth_queue_limit", "200",
+            "Checks of passwords that may wait; more log-ins fail for now.",
+            1, 100000),
+    integer("auth_request_limit", "1000",
+            "Log-ins under way at a time; more fail for now.", 1, 100000),
+    path("auth_saslauthd_path", "",
+         "Socket of a saslauthd, or the directory that has it as mux, that is "
+         "asked about users who are not in the user store."),
+    duration("auth_time_limit", "2m",
+             "How long a client may take for an answer, and a check to be "
+             "done, when it logs in.", 1),
     list("authorized_flush_users", "static:anyone",
          "Users who may run the queue."),
     list("authorized_mailq_users", "static:anyone",

@@ -33,6 +33,26 @@ enum CleanupFlag : std::int64_t {
   verify_only = 512,          // sendmail -bv: a report, no delivery
 };
 
+// Is there room for another message? Asked at MAIL, before there is a file.
+struct RoomAnswer {
+  bool room = true;
+  std::int64_t free_bytes = 0;  // of the queue's file system
+  std::string why;              // where there is none
+  static constexpr auto wire() {
+    return message("room.answer", field("room", &RoomAnswer::room),
+                   field("free_bytes", &RoomAnswer::free_bytes),
+                   field("why", &RoomAnswer::why));
+  }
+};
+struct RoomFind {
+  using Answer = RoomAnswer;
+  static constexpr bool repeatable = true;
+  std::int64_t size_hint = 0;  // bytes the client announced, 0 if none
+  static constexpr auto wire() {
+    return message("room.find", field("size_hint", &RoomFind::size_hint));
+  }
+};
+
 struct MessageBegun {
   std::string queue_id;
   TroubleWire trouble;

@@ -159,6 +159,7 @@ class Fixture {
   queue::SpoolOptions options() const {
     queue::SpoolOptions out;
     out.directory = directory;
+    out.long_ids = config.get<"enable_long_queue_ids">();
     return out;
   }
 };

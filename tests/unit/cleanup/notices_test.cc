@@ -145,6 +145,8 @@ TEST_CASE("a failure notice is a message of its own to the sender",
                  "From: Mail Delivery System <MAILER-DAEMON@mail.test>\n"));
   CHECK(contains(text, "To: sender@example.org\n"));
   CHECK(contains(text, "Message-Id: <"));
+  // Of the message that it is about.
+  CHECK(contains(text, "\tboundary=\"" + mail.verdict.queue_id + "."));
   CHECK(contains(text, "<rcpt@example.com>: unknown user\n"));
   CHECK(contains(text, "Final-Recipient: rfc822; rcpt@example.com\n"));
   CHECK(contains(text, "\nSubject: two\n"));

@@ -241,3 +241,27 @@ TEST_CASE("only what a dead writer left is removed", "[cleanup][recovery]") {
   std::sort(expected.begin(), expected.end());
   CHECK(left == expected);
 }
+
+namespace {
+
+// What is too young at the first look has come of age before the second.
+Task<void> outlive_a_look(Fixture* fixture, std::string file) {
+  Nursery looks;
+  looks.start(remove_debris_twice(&fixture->spool, &fixture->log, Millis(20)));
+  CHECK(os::exists(file));
+  age(file, 100);
+  for (int i = 0; i < 1000 && os::exists(file); ++i) {
+    co_await pause(Millis(5));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a file that died before it had its id goes at the second look",
+          "[cleanup][recovery]") {
+  Fixture fixture;
+  const std::string file = fixture.directory + "/incoming/new-1-1";
+  REQUIRE(os::replace_file(file, "").ok());
+  fixture.run(outlive_a_look(&fixture, file));
+  CHECK_FALSE(os::exists(file));
+}

@@ -154,6 +154,17 @@ TEST_CASE("the message id is logged, given or made", "[cleanup]") {
   }
 }
 
+TEST_CASE("a long queue id needs no time beside it in the message id",
+          "[cleanup]") {
+  Fixture fixture("enable_long_queue_ids = yes\n");
+  Mail mail("\n");
+  mail.begin.context = "local";
+  pass(fixture, mail);
+  CHECK(fixture.content(mail.verdict.queue_id)
+            .find("Message-Id: <" + mail.verdict.queue_id + "@mail.test>\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("messages that are too much are refused for good", "[cleanup]") {
   struct Case {
     const char* settings;
@@ -400,4 +411,22 @@ TEST_CASE("no room in the queue is said at the beginning", "[cleanup]") {
   REQUIRE_FALSE(made.ok());
   CHECK(made.trouble().status() == "4.3.1");
   CHECK(made.trouble().text == "Insufficient system storage");
+  ipc::MessageBegin notice = Mail("").begin;
+  notice.flags = ipc::internal_notice;
+  CHECK(Submission::create(fixture.means(), std::move(notice)).ok());
+}
+
+TEST_CASE("a message that cannot fit has no room", "[cleanup]") {
+  Fixture fixture("message_size_limit = 6917529027641081856\n");
+  CHECK(room_for(fixture.settings, fixture.spool, 0).why.find(
+            "1.5*message size limit") != std::string::npos);
+}
+
+TEST_CASE("what room a message needs", "[cleanup]") {
+  Fixture fixture("message_size_limit = 1000\n");
+  CHECK(room_for(fixture.settings, fixture.spool, 0).room);
+  const ipc::RoomAnswer announced = room_for(
+      fixture.settings, fixture.spool, std::numeric_limits<int64_t>::max());
+  CHECK_FALSE(announced.room);
+  CHECK(announced.why.find("the client has announced") != std::string::npos);
 }

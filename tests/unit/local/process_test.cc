@@ -1,63 +1,25 @@
 // The programs local and worker, confined, driven as master, qmgr, lookup and
 // cleanup drive them.
 #include <fcntl.h>
-#include <grp.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
-
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 
-#include "common/ipc/link.h"
 #include "common/ipc/messages/content.h"
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/os/files.h"
+#include "tests/support/daemon_process.h"
 
 namespace postern::local {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr Millis patience{20'000};
-
-std::pair<Fd, Fd> sockets() {
-  int ends[2];
-  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-  return {Fd(ends[0]), Fd(ends[1])};
-}
-
-// Runs a program of ours with `control` as its descriptor 3.
-pid_t start(const char* variable, std::vector<std::string> arguments,
-            int control, std::optional<uid_t> user) {
-  const char* program = std::getenv(variable);
-  REQUIRE(program != nullptr);
-  // Opened now: the user may not get to where it lies.
-  const Fd executable(::open(program, O_RDONLY | O_CLOEXEC));
-  REQUIRE(executable.valid());
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child != 0) return child;
-  if (control == 3)
-    ::fcntl(3, F_SETFD, 0);
-  else
-    ::dup2(control, 3);
-  ::close_range(4, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
-  if (user && ::geteuid() == 0 &&
-      (::setgroups(0, nullptr) != 0 || ::setgid(*user) != 0 ||
-       ::setuid(*user) != 0))
-    ::_exit(126);
-  std::vector<char*> words;
-  for (std::string& each : arguments) words.push_back(each.data());
-  words.push_back(nullptr);
-  ::fexecve(executable.get(), words.data(), environ);
-  ::_exit(127);
-}
+using test::patience;
 
 // One message as cleanup received it.
 struct Queued {
@@ -66,38 +28,32 @@ struct Queued {
   std::string content;
 };
 
+// Workers end when local does.
+struct Workers {
+  std::vector<pid_t> started;
+  ~Workers() {
+    for (const pid_t each : started) ::waitpid(each, nullptr, 0);
+  }
+};
+
 class Suite {
+  Workers workers_;
+  test::DaemonProcess daemon_;
+
  public:
-  explicit Suite(std::string program,
-                 std::vector<std::pair<std::string, std::string>> settings) {
-    char path[] = "/tmp/postern-local-XXXXXX";
-    REQUIRE(::mkdtemp(path) != nullptr);
-    directory = path;
+  explicit Suite(const std::string& program,
+                 const test::DaemonProcess::Settings& settings)
+      : daemon_("POSTERN_LOCAL", Role::local, program),
+        directory(daemon_.directory()) {
     // Recipients of the tests share one user id, not root's where possible.
-    ::chmod(path, 0755);
+    ::chmod(directory.c_str(), 0755);
     fs::create_directory(directory + "/mail");
     if (::geteuid() == 0)
       REQUIRE(::chown((directory + "/mail").c_str(), user, user) == 0);
-    auto [ours, theirs] = sockets();
-    child_ = start("POSTERN_LOCAL", {"local"}, theirs.get(), std::nullopt);
-    control_.emplace(std::move(ours), Role::master, Role::local, "local");
-    theirs.reset();
-    welcome(program, std::move(settings));
+    start(settings);
     nursery_.start(serve_control());
-    auto [near, far] = sockets();
-    control_->send(ipc::LinkArrival{"qmgr", "qmgr", program, std::move(far)});
-    control_->flush_now();
-    qmgr_ = std::make_unique<ipc::Link>(std::move(near), Role::qmgr,
-                                        Role::local, "local");
+    qmgr_ = daemon_.link(Role::qmgr);
   }
-  ~Suite() {
-    qmgr_.reset();
-    control_.reset();
-    if (child_ > 0) ::waitpid(child_, nullptr, 0);
-    for (const pid_t each : workers_) ::waitpid(each, nullptr, 0);
-    fs::remove_all(directory);
-  }
-
   ipc::DeliverReport deliver(const std::string& recipient,
                              const std::string& content,
                              const std::string& original = "") {
@@ -115,76 +71,38 @@ class Suite {
     auto opened = os::open_file(file, O_RDONLY);
     REQUIRE(opened.ok());
     request.message = std::move(*opened);
-    std::optional<Result<ipc::DeliverReport>> out;
-    nursery_.start(ask(std::move(request), &out));
-    loop_.run_until([&] { return out.has_value(); });
-    INFO(log());
-    REQUIRE(out->ok());
-    return std::move(**out);
+    return daemon_.get(*qmgr_, std::move(request));
   }
-  int drain() {
-    control_->send(ipc::Drain{false});
-    control_->flush_now();
-    int status = -1;
-    REQUIRE(::waitpid(child_, &status, 0) == child_);
-    child_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  std::string log() const {
-    const auto text = os::read_file(directory + "/log");
-    return text ? *text : text.trouble().text;
-  }
+  int drain() { return daemon_.drain(); }
+  std::string log() const { return daemon_.log(); }
   std::string file(const std::string& name) const {
     const auto text = os::read_file(directory + name);
     return text ? *text : text.trouble().text;
   }
 
   static constexpr uid_t user = 65534;
-  std::string directory;
+  const std::string& directory;
   std::map<std::string, std::string> tables;  // key: answer, of all tables
   std::vector<std::string> users;
   std::vector<Queued> queued;
   std::vector<ipc::WorkerRequest> worker_requests;
 
  private:
-  Task<> ask(ipc::DeliverRequest request,
-             std::optional<Result<ipc::DeliverReport>>* out) {
-    Result<ipc::DeliverReport> answer = co_await qmgr_->call(request, patience);
-    out->emplace(std::move(answer));
-  }
-
-  void welcome(const std::string& program,
-               std::vector<std::pair<std::string, std::string>> settings) {
-    ipc::Welcome welcome;
-    welcome.config_directory = directory;
-    welcome.service = program;
-    settings.insert(settings.begin(),
-                    {{"myhostname", "home.test"},
-                     {"mydestination", "home.test"},
-                     {"myorigin", "home.test"},
-                     {"inet_interfaces", "127.0.0.1"},
-                     {"alias_maps", "hash:/aliases"},
-                     {"mail_spool_directory", directory + "/mail"},
-                     {"queue_directory", directory},
-                     {"allow_degraded_isolation", "yes"}});
-    for (const auto& [name, value] : settings)
-      welcome.settings.push_back({name, value, "main.conf", 1});
-    ipc::RowWire row;
-    row.name = row.program = program;
-    row.type = "unix";
-    welcome.rows.push_back(row);
-    welcome.suite.push_back(row);
-    auto file =
-        os::open_file(directory + "/log", O_WRONLY | O_APPEND | O_CREAT, 0600);
-    REQUIRE(file.ok());
-    welcome.log_file = std::move(*file);
-    control_->send(welcome);
-    control_->flush_now();
+  void start(const test::DaemonProcess::Settings& more) {
+    test::DaemonProcess::Settings settings = {
+        {"myhostname", "home.test"},
+        {"mydestination", "home.test"},
+        {"myorigin", "home.test"},
+        {"inet_interfaces", "127.0.0.1"},
+        {"alias_maps", "hash:/aliases"},
+        {"mail_spool_directory", directory + "/mail"}};
+    settings.insert(settings.end(), more.begin(), more.end());
+    daemon_.start(std::move(settings));
   }
 
   Task<> serve_control() {
-    while (control_->open()) {
-      std::optional<ipc::Frame> frame = co_await control_->next(patience);
+    while (daemon_.control().open()) {
+      std::optional<ipc::Frame> frame = co_await daemon_.control().next(patience);
       if (!frame) continue;
       if (auto asked = frame->as<ipc::LinkRequest>())
         make_link(frame->id, asked->service);
@@ -193,12 +111,12 @@ class Suite {
     }
   }
   void make_link(std::uint32_t question, const std::string& service) {
-    auto [near, far] = sockets();
+    auto [near, far] = test::socket_pair();
     ipc::LinkAnswer answer;
     answer.peer_role = service;
     answer.socket = std::move(far);
-    control_->reply(question, answer);
-    control_->flush_now();
+    daemon_.control().reply(question, answer);
+    daemon_.control().flush_now();
     const bool lookup = service == "lookup";
     links_.push_back(std::make_unique<ipc::Link>(
         std::move(near), lookup ? Role::lookup : Role::cleanup, Role::local,
@@ -207,14 +125,14 @@ class Suite {
     nursery_.start(lookup ? serve_lookup(link) : serve_cleanup(link));
   }
   void make_worker(std::uint32_t question, ipc::WorkerRequest request) {
-    auto [near, far] = sockets();
-    workers_.push_back(start("POSTERN_WORKER",
+    auto [near, far] = test::socket_pair();
+    workers_.started.push_back(test::start_program("POSTERN_WORKER",
                              {"worker", "-d", request.directory, "-g"},
                              far.get(), user));
     ipc::LinkAnswer answer;
     answer.peer_role = "worker";
     answer.socket = std::move(near);
-    control_->reply(question, answer);
+    daemon_.control().reply(question, answer);
     worker_requests.push_back(std::move(request));
   }
   Task<> serve_lookup(ipc::Link* link) {
@@ -270,10 +188,6 @@ class Suite {
     }
   }
 
-  Loop loop_;
-  pid_t child_ = -1;
-  std::vector<pid_t> workers_;
-  std::optional<ipc::Link> control_;
   std::unique_ptr<ipc::Link> qmgr_;
   std::vector<std::unique_ptr<ipc::Link>> links_;
   Nursery nursery_;

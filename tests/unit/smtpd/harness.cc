@@ -34,6 +34,55 @@ std::size_t end_of_replies(const std::string& text, int replies) {
 
 }  // namespace
 
+Task<Result<Fd>> FakeAuthServer::connect(Millis) {
+  if (!down.empty()) co_return try_later("4.1", down);
+  auto [near, far] = socket_pair();
+  auto peer = std::make_shared<Stream>(std::move(far));
+  peers_.push_back(peer);
+  ++connections;
+  nursery_.start(serve(peer));
+  co_return std::move(near);
+}
+
+Task<void> FakeAuthServer::serve(std::shared_ptr<Stream> peer) {
+  try {
+    peer->put(handshake);
+    co_await peer->flush(frame_limit);
+    for (;;) {
+      const std::size_t end = peer->buffered().find('\n');
+      if (end == std::string_view::npos) {
+        co_await peer->fill(frame_limit);
+        continue;
+      }
+      const std::string line(peer->buffered().substr(0, end));
+      peer->consume(end + 1);
+      heard.push_back(line);
+      peer->put(answer(line));
+      co_await peer->flush(frame_limit);
+    }
+  } catch (const Hangup&) {
+  }
+}
+
+// PLAIN with alice's password, LOGIN in two steps; everything else fails.
+std::string FakeAuthServer::alice(const std::string& line) {
+  const std::vector<std::string> fields = split(line, '\t');
+  const std::string id = fields.size() > 1 ? fields[1] : "";
+  const auto fail = [&] { return "FAIL\t" + id + "\tuser=alice\n"; };
+  if (fields[0] == "CONT") {
+    if (fields[2] == "YWxpY2U=") return "CONT\t" + id + "\tUGFzc3dvcmQ6\n";
+    if (fields[2] == "c2VjcmV0") return "OK\t" + id + "\tuser=alice\n";
+    return fail();
+  }
+  if (fields[0] != "AUTH") return "";
+  const std::string last = fields.back();
+  if (fields[2] == "LOGIN") return "CONT\t" + id + "\tVXNlcm5hbWU6\n";
+  if (!last.starts_with("resp=")) return "CONT\t" + id + "\t\n";
+  if (last == "resp=AGFsaWNlAHNlY3JldA==")
+    return "OK\t" + id + "\tuser=alice\n";
+  return fail();
+}
+
 FakeSurroundings::~FakeSurroundings() = default;
 
 Task<Result<ipc::ClientNameAnswer>> FakeSurroundings::client_name(
@@ -100,6 +149,13 @@ Task<Result<route::Router::Known>> FakeSurroundings::known(
 Task<Result<ipc::FlushAnswer>> FakeSurroundings::flush(std::string site) {
   ipc::FlushAnswer answer;
   answer.status = site == "relay.test" ? "ok" : "deny";
+  co_return answer;
+}
+
+Task<Result<ipc::RoomAnswer>> FakeSurroundings::room(std::int64_t) {
+  ipc::RoomAnswer answer;
+  answer.why = no_room;
+  answer.room = no_room.empty();
   co_return answer;
 }
 

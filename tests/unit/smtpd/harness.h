@@ -2,6 +2,7 @@
 // answers that are made up.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,6 +24,37 @@ struct Delivered {
   bool ended = false;
 };
 
+// A server of the Dovecot auth protocol that says what a test tells it to.
+class FakeAuthServer final : public AuthBackend {
+ public:
+  Task<Result<Fd>> connect(Millis limit) override;
+  std::string name() const override { return "Dovecot auth socket 'fake'"; }
+  // Ends all connections.
+  void hang_up() {
+    for (const auto& each : peers_) each->shut();
+    peers_.clear();
+  }
+
+  std::string handshake =
+      "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n"
+      "MECH\tCRAM-MD5\tdictionary\tactive\nMECH\tANONYMOUS\tanonymous\n"
+      "MECH\tEXTERNAL\nMECH\tSECRET\tprivate\nSPID\t7\nCUID\t1\n"
+      "COOKIE\t00\nDONE\n";
+  std::string down;  // not empty: connections fail, for that reason
+  // What a line of the client is answered with; "" nothing. The default knows
+  // alice's password "secret".
+  std::function<std::string(const std::string& line)> answer = alice;
+  std::vector<std::string> heard;
+  int connections = 0;
+
+  static std::string alice(const std::string& line);
+
+ private:
+  Task<void> serve(std::shared_ptr<Stream> peer);
+  std::vector<std::shared_ptr<Stream>> peers_;
+  Nursery nursery_;
+};
+
 class FakeSurroundings final : public Surroundings {
  public:
   ~FakeSurroundings() override;
@@ -36,12 +68,15 @@ class FakeSurroundings final : public Surroundings {
   Task<Result<route::Router::Known>> known(std::string recipient,
                                            route::Resolved resolved) override;
   Task<Result<ipc::FlushAnswer>> flush(std::string site) override;
+  Task<Result<ipc::RoomAnswer>> room(std::int64_t size_hint) override;
+  AuthService& authentication() override { return auth_; }
   Task<Result<std::unique_ptr<ipc::Link>>> borrow_content_link() override;
   void give_back(std::unique_ptr<ipc::Link> link) override;
 
   // What to answer.
   std::map<std::string, std::string> table;  // key to value, in any table
   bool tables_broken = false;
+  std::string no_room;  // why there is none
   std::int64_t anvil_count = 1, anvil_rate = 1;
   ipc::TroubleWire begin_trouble, verdict_trouble;
   bool break_before_verdict = false;
@@ -50,8 +85,11 @@ class FakeSurroundings final : public Surroundings {
   std::vector<std::string> events;
   std::vector<std::unique_ptr<ipc::Link>> idle;
   int links_made = 0;
+  FakeAuthServer auth_server;
 
  private:
+  log::Log log_{"postern/smtpd"};
+  AuthService auth_{auth_server, log_};
   Task<void> cleanup(ipc::Link* link);
   std::vector<std::unique_ptr<ipc::Link>> far_ends_;
   Nursery nursery_;

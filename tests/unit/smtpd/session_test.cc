@@ -5,6 +5,8 @@
 using namespace postern;
 using namespace postern::smtpd::test;
 using Catch::Contains;
+using Catch::EndsWith;
+using Catch::StartsWith;
 
 namespace {
 
@@ -158,6 +160,22 @@ TEST_CASE("chunks make a message, and refused ones are swallowed") {
   CHECK(h.say("NOOP\r\n") == "250 2.0.0 Ok\n");
   CHECK(h.say("BDAT x\r\n") == "521 5.5.4 Syntax: BDAT count [LAST]\n");
   h.finish();
+}
+
+TEST_CASE("a full queue is said at MAIL, and no longer than it lasts") {
+  Harness h;
+  h.hear();
+  h.say("EHLO x\r\n");
+  h.around().no_room = "7 bytes < queue_minfree 8";
+  CHECK(h.say("MAIL FROM:<a@b.test>\r\n") ==
+        "452 4.3.1 Insufficient system storage\n");
+  CHECK_THAT(h.log_text(),
+             Contains("NOQUEUE: reject: MAIL from localhost[127.0.0.1]: 452 "
+                      "4.3.1 Insufficient system storage; proto=ESMTP "
+                      "helo=<x>\nwarning: not enough free space in mail "
+                      "queue: 7 bytes < queue_minfree 8\n"));
+  h.around().no_room.clear();
+  CHECK(h.say("MAIL FROM:<a@b.test>\r\n") == "250 2.1.0 Ok\n");
 }
 
 TEST_CASE("a message that is too big is refused after its end") {
@@ -425,6 +443,13 @@ TEST_CASE("the postmaster gets the transcript of what notify_classes names") {
                       "localhost[127.0.0.1]\n"));
   CHECK_THAT(m.content, Contains(" In:  BOGUS\n Out: 500 5.5.2 Error: command "
                                  "not recognized\n"));
+  CHECK_THAT(m.content, StartsWith("Received: by mail.here.test (Postfix)\n"
+                                   "\tid "));
+  CHECK_THAT(m.content, Contains("\nFrom: Mail Delivery System "
+                                 "<MAILER-DAEMON@mail.here.test>\n"
+                                 "To: Postmaster <postmaster>\n"));
+  CHECK_THAT(m.content, EndsWith(" Out: 221 2.0.0 Bye\n\n\nFor other "
+                                 "details, see the local mail logfile\n"));
 }
 
 TEST_CASE("soft_bounce and footers change what is sent") {

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
@@ -11,6 +12,7 @@
 #include "common/os/files.h"
 #include "common/queue/maildrop.h"
 #include "common/queue/queue_id.h"
+#include "common/service/queue_listing.h"
 #include "tools/log_datagram.h"
 #include "tools/message_text.h"
 #include "tools/postsuper_queue.h"
@@ -295,6 +297,32 @@ TEST_CASE("the queue is shown in mailq's columns", "[tools]") {
   REQUIRE(expired);
   CHECK(expired->starts_with("\n1E240ABE# "));
   CHECK(report.end() == "\n-- 2 Kbytes in 3 Requests.\n");
+}
+
+TEST_CASE("recipients are listed in the order in which they were tried",
+          "[tools]") {
+  queue::Stored message;
+  message.id = "ABCDEF123";
+  message.box = queue::Box::deferred;
+  for (const char* address : {"z@b.test", "q q@b.test", "new@a.test",
+                              "a@B.test", "x@a.test"}) {
+    message.envelope.recipients.emplace_back();
+    message.envelope.recipients.back().address = address;
+  }
+  message.envelope.recipients[3].done = true;
+  queue::Results results;
+  for (const std::int64_t tried : {0, 1, 4})
+    results.attempts.push_back({tried, "4.4.1", "why"});
+  const std::string line = listing_line(message, results);
+  std::vector<std::size_t> places;
+  for (const char* address :
+       {"x@a.test", "\\\"q q\\\"@b.test", "z@b.test", "new@a.test"}) {
+    CAPTURE(address, line);
+    places.push_back(line.find(std::string("\"address\": \"") + address));
+    REQUIRE(places.back() != std::string::npos);
+  }
+  CHECK(std::is_sorted(places.begin(), places.end()));
+  CHECK(line.find("a@B.test") == std::string::npos);
 }
 
 TEST_CASE("log datagrams are taken only in their form", "[tools]") {

@@ -180,11 +180,52 @@ TEST_CASE("validate stops at values that do not parse") {
           {"myorigin = ${x",
            "truncated macro reference: \"${x\" in the value of myorigin "
            "(/nowhere/main.conf, line 1)"},
+          // The line that is wrong, not an initial value that asks for it.
+          {"\nmydomain = $mydomain",
+           "unreasonable macro call nesting: \"mydomain\" in the value of "
+           "mydomain (/nowhere/main.conf, line 2)"},
       }));
   CAPTURE(text);
   postern::Status status = from(text).validate();
   REQUIRE(!status.ok());
   CHECK(status.trouble().text == expected);
+}
+
+TEST_CASE("a comment behind a value of one word is left out, with a warning") {
+  auto [text, name, expected] =
+      GENERATE(table<std::string, std::string, std::string>({
+          {"biff = no # why", "biff", "no"},
+          {"smtpd_timeout = 10s\t#why", "smtpd_timeout", "10s"},
+          {"smtpd_tls_security_level = may //why", "smtpd_tls_security_level",
+           "may"},
+          {"myhostname = mx.a.test // why", "myhostname", "mx.a.test"},
+          {"smtpd_tls_cert_file=/etc/a.pem #why", "smtpd_tls_cert_file",
+           "/etc/a.pem"},
+      }));
+  CAPTURE(text);
+  const Config config = from(text + "\n");
+  CHECK(config.raw(name) == expected);
+  REQUIRE(config.warnings().size() == 1);
+  CHECK(config.warnings()[0] ==
+        "/nowhere/main.conf, line 1: " + name + ": taken as \"" + expected +
+            "\", without the comment behind it; put comments on lines of "
+            "their own");
+}
+
+TEST_CASE("what is no comment stays part of the value") {
+  auto [text, name, expected] =
+      GENERATE(table<std::string, std::string, std::string>({
+          {"smtpd_banner = $myhostname # 1", "smtpd_banner",
+           "$myhostname # 1"},
+          {"mydestination = a #b", "mydestination", "a #b"},
+          {"data_directory = /a#b", "data_directory", "/a#b"},
+          {"data_directory = //a", "data_directory", "//a"},
+          {"biff = #no", "biff", "#no"},
+      }));
+  CAPTURE(text);
+  const Config config = from(text + "\n");
+  CHECK(config.raw(name) == expected);
+  CHECK(config.warnings().empty());
 }
 
 TEST_CASE("durations are numbers with a unit") {
@@ -220,7 +261,7 @@ TEST_CASE("the check finds what an administrator should look at") {
   auto [text, expected] =
       GENERATE(table<std::string, std::string>({
           {"smtpd_baner = x", "unknown parameter: smtpd_baner"},
-          {"soft_bounce = no # comment",
+          {"mydestination = a # comment",
            "the text from '#' on is part of the value, not a comment"},
           {"mydomain = a $mydomain",
            "the value of mydomain refers to itself"},

@@ -1,0 +1,16 @@
+// Facts of an established connection, taken out of OpenSSL.
+#pragma once
+
+#include "common/tls/facts.h"
+#include "common/tls/handshake.h"
+
+namespace postern::tls {
+
+// After a successful handshake. `digest`: of the fingerprints.
+Facts facts_of(SSL* ssl, const std::string& digest);
+
+// A client: does the server's certificate fit the wish? Sets matched and
+// matched_by.
+void match(SSL* ssl, const Wish& wish, Facts* facts);
+
+}  // namespace postern::tls
