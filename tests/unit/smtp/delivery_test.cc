@@ -779,10 +779,10 @@ TEST_CASE("addresses change on their way out", "[smtp]") {
               "Cc: d@e.test,\n\te@e.test\nX: ann@here.test\n\n"
               "From: ann@here.test\n"));
   world.settle(sink);
-  CHECK(verdict(report, 100) == "sent 2.0.0 | 250 2.0.0 Ok");
+  CHECK(verdict(report, 100) == "sent 2.0.0 | 250 2.0.0 Ok: taken");
   const Lines& told = sink.sessions().front();
   CHECK(Lines(told.begin() + 1, told.end()) ==
-        Lines{"MAIL FROM:<ann@isp.test> SIZE=139",
+        Lines{"MAIL FROM:<ann@isp.test> SIZE=114",
               "RCPT TO:<robert+x@here.test> ORCPT=rfc822;bob+2Bx@here.test",
               "RCPT TO:<c@near.test> ORCPT=rfc822;c@far.test",
               "RCPT TO:<d@e.test> ORCPT=rfc822;d@e.test", "DATA",
@@ -903,7 +903,7 @@ TEST_CASE("a delivery status filter has the last word", "[smtp]") {
   World world;
   world.settings.delivery_status_filter = "f";
   world.resolver.tables["f"] = {
-      {"2.0.0 250 2.0.0 Ok", "2.7.7 well done"},
+      {"2.0.0 250 2.0.0 Ok: taken", "2.7.7 well done"},
       {"5.1.1 host " + std::string("x"), ""}};
   Script script;
   script.rules = {{"RCPT TO:<bad", "550 5.1.1 no"}};
@@ -932,7 +932,7 @@ TEST_CASE("replies go past a filter line by line", "[smtp]") {
   World world;
   world.settings.reply_filter = "r";
   world.resolver.tables["r"] = {{"250-SIZE 1000000", "250-nothing"},
-                                {"250 2.0.0 Ok", "451 4.7.0 not so fast"}};
+                                {"250 2.0.0 Ok: taken", "451 4.7.0 not so fast"}};
   Script script;
   script.offers = {"8BITMIME", "SIZE 1000000", "DSN"};
   Sink sink{script};

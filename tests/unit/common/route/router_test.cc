@@ -121,8 +121,10 @@ TEST_CASE("transport tables are asked from the special to the general") {
 
 TEST_CASE("parents match with a dot, or without where that is said") {
   const std::string maps = "transport_maps = inline:{{t.test = smtp:[a]}}\n";
-  Setup dotted("parent_domain_matches_subdomains =\n" + maps);
-  CHECK(dotted.where("", "u@s.t.test") == "smtp:s.t.test");
+  {
+    Setup dotted("parent_domain_matches_subdomains =\n" + maps);
+    CHECK(dotted.where("", "u@s.t.test") == "smtp:s.t.test");
+  }
   Setup plain("parent_domain_matches_subdomains = transport_maps\n" + maps);
   CHECK(plain.where("", "u@s.t.test") == "smtp:[a]");
 }
@@ -158,11 +160,15 @@ TEST_CASE("the sender decides where tables say so") {
 }
 
 TEST_CASE("routed addresses are taken apart as far as they are ours") {
-  Setup r("");
-  CHECK(r.where("", "u%far.test@example.com") == "smtp:far.test u@far.test");
-  CHECK(r.where("", "far.test!u@example.com") == "smtp:far.test u@far.test");
-  CHECK(r.where("", "u%far.test@other.test") == "smtp:other.test");
-  CHECK(r.where("", "u@").starts_with("error:5.1.3"));
+  {
+    Setup r("");
+    CHECK(r.where("", "u%far.test@example.com") ==
+          "smtp:far.test u@far.test");
+    CHECK(r.where("", "far.test!u@example.com") ==
+          "smtp:far.test u@far.test");
+    CHECK(r.where("", "u%far.test@other.test") == "smtp:other.test");
+    CHECK(r.where("", "u@").starts_with("error:5.1.3"));
+  }
   Setup numeric("resolve_numeric_domain = yes\n");
   CHECK(numeric.where("", "u@192.0.2.9") == "smtp:[192.0.2.9] u@[192.0.2.9]");
 }
