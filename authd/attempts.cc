@@ -107,6 +107,8 @@ bool Attempts::account_locked(const std::string& account,
 // True: it is this one that makes the lock.
 bool Attempts::count(const std::string& key, std::int64_t limit,
                      Clock::time_point now) {
+  // What comes during a lock does not make it longer.
+  if (key_locked(key, limit, now)) return false;
   Entry& counted = entry(key);
   counted.tally = after_failure(counted.tally, limits_.lock, now);
   return limit > 0 && counted.tally.failures == limit;

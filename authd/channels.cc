@@ -68,20 +68,23 @@ ipc::AuthChannelAnswer Channels::open(const ipc::AuthChannel& asked,
   return answer;
 }
 
-void Channels::listen(Fd socket, std::string name, std::string realm,
-                      std::string host) {
+bool Channels::listen(Fd socket, std::string name,
+                      const ipc::AuthChannel& asked) {
+  Result<std::shared_ptr<Backend>> backend = backend_of(asked);
+  if (!backend) {
+    log_.warning("{} is not served: {}", name, backend.trouble().text);
+    return false;
+  }
   auto made = std::make_unique<Socket>();
   made->socket = std::move(socket);
   made->name = std::move(name);
-  MechanismSettings settings{settings_.mechanisms, std::move(realm),
-                             std::move(host)};
-  made->backend =
-      std::make_shared<StoreBackend>(std::move(settings), users_, log_);
+  made->backend = std::move(*backend);
   Socket* from = made.get();
   made->watch = std::make_unique<Watch>(from->socket.get(), Watch::read, false,
                                         [this, from](short) { accept(*from); });
   made->rest = std::make_unique<Timer>([from] { from->watch->enable(); });
   sockets_.push_back(std::move(made));
+  return true;
 }
 
 void Channels::accept(Socket& from) {

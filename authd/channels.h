@@ -34,10 +34,9 @@ class Channels {
   // The stream's other end, for a peer of this name.
   ipc::AuthChannelAnswer open(const ipc::AuthChannel& asked,
                               const std::string& peer);
-  // Accepts from a listener until drain(). `realm` completes names without
-  // one; `host` is for challenges.
-  void listen(Fd socket, std::string name, std::string realm,
-              std::string host);
+  // Accepts from a listener until drain(). False: there is no such back end,
+  // and the log says so.
+  bool listen(Fd socket, std::string name, const ipc::AuthChannel& backend);
   // Takes nobody new, and ends when no log-in is under way: clients whose
   // stream closes ask for another one.
   void drain(std::function<void()> finished);

@@ -20,6 +20,18 @@ std::string quoted(const std::string& name) {
   return "<" + printable_utf8(name) + ">";
 }
 
+// What failures are counted for.
+std::string account_of(const Outcome& outcome) {
+  return to_lower(outcome.account.empty() ? outcome.user : outcome.account);
+}
+
+// The password was right, but that is not told while the account is locked.
+Outcome wrong_for_now(Outcome outcome) {
+  std::string user = outcome.user;
+  outcome.why = "the account is locked for a while";
+  return wrong(std::move(outcome), std::move(user));
+}
+
 std::string address_of(const Exchange& exchange) {
   const std::string& address = exchange.session().address;
   return address.empty() ? "unknown" : printable(address);
@@ -182,6 +194,12 @@ Task<void> Connection::attempt(std::unique_ptr<Exchange> exchange) {
 
 Task<void> Connection::settle(Exchange* exchange, Outcome outcome,
                               Clock::time_point began) {
+  if (outcome.kind == Outcome::Kind::good &&
+      !exchange->session().no_penalty &&
+      gate_.attempts().account_locked(account_of(outcome),
+                                      exchange->session().address,
+                                      Clock::now()))
+    outcome = wrong_for_now(std::move(outcome));
   if (outcome.kind == Outcome::Kind::good && !outcome.last.empty() &&
       !exchange->line().takes_final_response) {
     const std::optional<std::string> empty =
@@ -209,9 +227,8 @@ Millis Connection::delay_of(const Exchange& exchange, const Outcome& outcome) {
       exchange.session().no_penalty)
     return Millis(0);
   const Attempts::Failure failure = gate_.attempts().failed(
-      exchange.session().address,
-      to_lower(outcome.account.empty() ? outcome.user : outcome.account),
-      outcome.guess, Clock::now());
+      exchange.session().address, account_of(outcome), outcome.guess,
+      Clock::now());
   if (failure.now_locked)
     gate_.log().warning(
         "too many failed log-ins: client={}, user={}: refused for {} seconds",
@@ -222,7 +239,7 @@ Millis Connection::delay_of(const Exchange& exchange, const Outcome& outcome) {
 
 void Connection::tell(const Exchange& exchange, const Outcome& outcome) {
   const std::string who =
-      "user=" + quoted(outcome.user) + ", method=" +
+      quoted(outcome.user) + ", method=" +
       printable(exchange.line().mechanism) + ", service=" +
       printable(exchange.session().service) + ", client=" +
       address_of(exchange) +
@@ -231,22 +248,20 @@ void Connection::tell(const Exchange& exchange, const Outcome& outcome) {
       outcome.why.empty() ? "" : ": " + printable_utf8(outcome.why);
   switch (outcome.kind) {
     case Outcome::Kind::good:
-      gate_.log().info("logged in: " + who + why);
+      gate_.log().info("logged in: user=" + who + why);
       break;
     case Outcome::Kind::refused:
     case Outcome::Kind::gone:
-      gate_.log().info("log-in failed: " + who + why);
+      gate_.log().info("log-in failed: user=" + who + why);
       break;
     case Outcome::Kind::unavailable:
-      gate_.log().warning("log-in put off: " + who + why);
+      gate_.log().warning("log-in put off: user=" + who + why);
       break;
   }
 }
 
 void Connection::accept(const Exchange& exchange, const Outcome& outcome) {
-  gate_.attempts().succeeded(
-      exchange.session().address,
-      to_lower(outcome.account.empty() ? outcome.user : outcome.account));
+  gate_.attempts().succeeded(exchange.session().address, account_of(outcome));
   Fields fields = {{"user", outcome.user}};
   if (!outcome.last.empty())
     fields.push_back({"resp", base64_encode(outcome.last)});

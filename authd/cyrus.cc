@@ -6,15 +6,31 @@
 #include <mutex>
 #include <vector>
 
+#include "authd/mechanisms.h"
 #include "common/base/text.h"
 #include "common/os/files.h"
 
 namespace postern::authd {
 namespace {
 
+using Line = std::pair<int, std::string>;
+
 // What the library logs during a call; told in the loop's thread afterwards.
-struct Lines {
-  std::vector<std::pair<int, std::string>> all;
+// Those of the library as a whole come from any thread.
+class Lines {
+ public:
+  void add(int level, const char* text) {
+    const std::lock_guard lock(mutex_);
+    all_.push_back({level, text ? text : ""});
+  }
+  std::vector<Line> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(all_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Line> all_;
 };
 
 using CyrusCall = int (*)();
@@ -24,7 +40,7 @@ CyrusCall as_call(F* function) {
 }
 
 int log_line(void* context, int level, const char* text) {
-  static_cast<Lines*>(context)->all.push_back({level, text ? text : ""});
+  static_cast<Lines*>(context)->add(level, text);
   return SASL_OK;
 }
 
@@ -97,9 +113,7 @@ class Talk {
   }
 
   sasl_conn_t* connection() { return connection_; }
-  std::vector<std::pair<int, std::string>> take_lines() {
-    return std::exchange(lines_.all, {});
-  }
+  std::vector<Line> take_lines() { return lines_.take(); }
 
  private:
   std::string jailed_;
@@ -148,7 +162,7 @@ struct Step {
   std::string output;
   std::string user;
   std::string detail;
-  std::vector<std::pair<int, std::string>> lines;
+  std::vector<Line> lines;
 };
 
 Step finish_step(Talk& talk, int code, const char* output, unsigned size) {
@@ -205,10 +219,27 @@ bool is_refusal(int code) {
   return false;
 }
 
+// Who it is that logs in, as far as a response says so: for the log and the
+// counters, where the library does not tell because it refuses.
+std::string claimed_name(const std::string& mechanism,
+                         const std::string& response) {
+  if (mechanism == "PLAIN") {
+    const std::optional<PlainMessage> message = plain_message(response);
+    return message ? message->user : "";
+  }
+  if (mechanism == "LOGIN") return response;
+  if (mechanism == "CRAM-MD5") return response.substr(0, response.rfind(' '));
+  return {};
+}
+
 class Library final : public Cyrus {
  public:
-  Library(const CyrusSettings& settings, Workers& workers, log::Log log)
-      : settings_(settings), workers_(workers), log_(std::move(log)) {}
+  Library(const CyrusSettings& settings, Workers& workers, Workers& lookups,
+          log::Log log)
+      : settings_(settings),
+        workers_(workers),
+        lookups_(lookups),
+        log_(std::move(log)) {}
 
   int init() {
     callbacks_[0] = {SASL_CB_LOG, as_call(log_line), &lines_};
@@ -218,8 +249,7 @@ class Library final : public Cyrus {
     sasl_set_mutex(make_mutex, lock_mutex, unlock_mutex, free_mutex);
     const int code =
         sasl_server_init(callbacks_, settings_.application.c_str());
-    tell(lines_.all);
-    lines_.all.clear();
+    tell({});
     return code;
   }
   std::shared_ptr<Backend> backend(std::string realm,
@@ -230,7 +260,9 @@ class Library final : public Cyrus {
   }
   Millis limit() const { return settings_.limit; }
   Workers& workers() { return workers_; }
-  void tell(const std::vector<std::pair<int, std::string>>& lines) const {
+  Workers& lookups() { return lookups_; }
+  void tell(const std::vector<Line>& lines) {
+    for (const auto& [level, text] : lines_.take()) tell(level, text);
     for (const auto& [level, text] : lines) tell(level, text);
   }
 
@@ -253,6 +285,7 @@ class Library final : public Cyrus {
 
   CyrusSettings settings_;
   Workers& workers_;
+  Workers& lookups_;
   log::Log log_;
   Lines lines_;
   sasl_callback_t callbacks_[3];
@@ -281,7 +314,7 @@ std::shared_ptr<Backend> Library::backend(std::string realm,
 
 Task<std::vector<MechanismOffer>> CyrusBackend::mechanisms() {
   Workers::Job<std::vector<MechanismOffer>> job(
-      library_.workers(), "",
+      library_.lookups(), "",
       [host = host_, realm = realm_, jailed = library_.jailed_saslauthd()] {
         Talk talk(jailed);
         if (talk.open("smtp", host, realm) != SASL_OK)
@@ -318,6 +351,7 @@ Task<Outcome> CyrusBackend::run(Exchange* exchange) {
   std::optional<std::string> response = exchange->line().response;
   const std::string service = exchange->session().service;
   const std::string mechanism = exchange->line().mechanism;
+  std::string claimed;
   bool first = true;
   for (;;) {
     Step step;
@@ -338,7 +372,13 @@ Task<Outcome> CyrusBackend::run(Exchange* exchange) {
     }
     first = false;
     library_.tell(step.lines);
-    if (step.code != SASL_CONTINUE) co_return outcome_of(step);
+    if (response && claimed.empty())
+      claimed = claimed_name(mechanism, *response);
+    if (step.code != SASL_CONTINUE) {
+      Outcome outcome = outcome_of(step);
+      if (outcome.user.empty()) outcome.user = claimed;
+      co_return std::move(outcome);
+    }
     response = co_await exchange->ask(step.output);
     if (!response) co_return gone();
   }
@@ -347,9 +387,10 @@ Task<Outcome> CyrusBackend::run(Exchange* exchange) {
 }  // namespace
 
 Result<std::unique_ptr<Cyrus>> Cyrus::start(const CyrusSettings& settings,
-                                            Workers& workers, log::Log log) {
-  auto library =
-      std::make_unique<Library>(settings, workers, std::move(log));
+                                            Workers& workers,
+                                            Workers& lookups, log::Log log) {
+  auto library = std::make_unique<Library>(settings, workers, lookups,
+                                           std::move(log));
   const int code = library->init();
   if (code != SASL_OK)
     return give_up("3.5", std::string("the Cyrus library does not start: ") +

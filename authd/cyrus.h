@@ -27,9 +27,11 @@ class Cyrus {
  public:
   // Reads the configuration and loads the plug-ins: before the process is
   // confined, once. Trouble: this build is without the library, or it does not
-  // start. `workers` must outlive it.
+  // start. Steps run in `workers`, and the list of mechanisms, which asks
+  // nobody, is made in `lookups`; both must outlive it.
   static Result<std::unique_ptr<Cyrus>> start(const CyrusSettings& settings,
-                                              Workers& workers, log::Log log);
+                                              Workers& workers,
+                                              Workers& lookups, log::Log log);
   virtual ~Cyrus() = default;
   // `realm`: smtpd_sasl_local_domain; `host`: myhostname.
   virtual std::shared_ptr<Backend> backend(std::string realm,

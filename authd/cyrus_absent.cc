@@ -4,7 +4,7 @@
 namespace postern::authd {
 
 Result<std::unique_ptr<Cyrus>> Cyrus::start(const CyrusSettings&, Workers&,
-                                            log::Log) {
+                                            Workers&, log::Log) {
   return give_up("3.5",
                  "smtpd_sasl_type = cyrus: this build is without the Cyrus "
                  "library; smtpd_sasl_type = postern has users of its own");

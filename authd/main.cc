@@ -6,6 +6,7 @@
 #include "authd/channels.h"
 #include "authd/server.h"
 #include "authd/settings.h"
+#include "common/service/sasl_files.h"
 #include "common/service/service.h"
 
 namespace postern::authd {
@@ -17,10 +18,11 @@ constexpr Seconds last_answers{5};
 // The Cyrus library, where a row of smtpd wants it. It can serve one
 // application only; `why` says what is not served.
 std::unique_ptr<Cyrus> start_cyrus(Service& service, Workers& workers,
+                                   Workers& lookups,
                                    const std::vector<std::string>& wanted,
                                    std::string* why) {
   if (wanted.empty()) {
-    *why = "no row of smtpd was to use the Cyrus library at the last reload";
+    *why = "no row was to use the Cyrus library at the last reload";
     return nullptr;
   }
   for (std::size_t i = 1; i < wanted.size(); ++i)
@@ -30,11 +32,28 @@ std::unique_ptr<Cyrus> start_cyrus(Service& service, Workers& workers,
         wanted[i], wanted.front());
   auto started =
       Cyrus::start(cyrus_settings(service.config(), wanted.front()), workers,
-                   service.log());
+                   lookups, service.log());
   if (started) return std::move(*started);
   *why = started.trouble().text;
   service.log().warning(*why);
   return nullptr;
+}
+
+// What clients of a row's socket are served by: the user store, unless the row
+// itself says otherwise.
+ipc::AuthChannel backend_of_row(const Service& service,
+                                const std::string& name) {
+  ipc::AuthChannel asked{"postern", "", "", ""};
+  for (const ipc::RowWire& row : service.suite()) {
+    if (row.name != name || row.program != "authd") continue;
+    const config::Config config = service.config_of(row);
+    if (needs_cyrus(row.program, row.overrides, service.config()))
+      asked.backend = "cyrus";
+    asked.path = config.text("smtpd_sasl_path");
+    asked.realm = config.get<"smtpd_sasl_local_domain">();
+    asked.host = config.get<"myhostname">();
+  }
+  return asked;
 }
 
 void listen(Service& service, Channels& channels) {
@@ -46,11 +65,8 @@ void listen(Service& service, Channels& channels) {
           each.service, each.type);
       continue;
     }
-    const ServiceRow* row = service.hosted(each.service);
-    const config::Config& config = row ? row->config : service.config();
     channels.listen(std::move(each.socket), each.name,
-                    config.get<"smtpd_sasl_local_domain">(),
-                    config.get<"myhostname">());
+                    backend_of_row(service, each.service));
   }
 }
 
@@ -58,12 +74,13 @@ int run(Service& service) {
   const config::Config& config = service.config();
   Workers hashing(hash_limits(config));
   Workers blocking(cyrus_limits(config));
+  Workers lookups(lookup_limits(config));
   Gate gate(gate_limits(config), service.log());
-  Users users(user_settings(config), hashing, gate.attempts());
+  Users users(user_settings(config), hashing, lookups, gate.attempts());
   const std::vector<std::string> applications = cyrus_applications(service);
   std::string without_cyrus;
   const std::unique_ptr<Cyrus> cyrus =
-      start_cyrus(service, blocking, applications, &without_cyrus);
+      start_cyrus(service, blocking, lookups, applications, &without_cyrus);
   Channels::Settings settings;
   settings.mechanisms = mechanism_names(config);
   if (!applications.empty()) settings.application = applications.front();

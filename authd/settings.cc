@@ -48,6 +48,12 @@ Workers::Limits cyrus_limits(const config::Config& config) {
   return limits;
 }
 
+Workers::Limits lookup_limits(const config::Config& config) {
+  Workers::Limits limits = hash_limits(config);
+  limits.threads = 1;
+  return limits;
+}
+
 UserSettings user_settings(const config::Config& config) {
   UserSettings settings;
   settings.store =
@@ -71,10 +77,9 @@ std::vector<std::string> mechanism_names(const config::Config& config) {
 std::vector<std::string> cyrus_applications(const Service& service) {
   std::vector<std::string> names;
   for (const ipc::RowWire& row : service.suite()) {
-    if (row.program != "smtpd" && row.program != "postscreen") continue;
-    const config::Config config = service.config_of(row);
-    if (!lets_log_in_by_cyrus(config)) continue;
-    const std::string name = config.text("smtpd_sasl_path");
+    if (!needs_cyrus(row.program, row.overrides, service.config())) continue;
+    const std::string name =
+        service.config_of(row).text("smtpd_sasl_path");
     if (std::find(names.begin(), names.end(), name) == names.end())
       names.push_back(name);
   }

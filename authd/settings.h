@@ -17,6 +17,8 @@ Gate::Limits gate_limits(const config::Config& config);
 Workers::Limits hash_limits(const config::Config& config);
 // Of the threads that wait for saslauthd and sasldb2.
 Workers::Limits cyrus_limits(const config::Config& config);
+// Of the thread that only looks into the store.
+Workers::Limits lookup_limits(const config::Config& config);
 UserSettings user_settings(const config::Config& config);
 std::vector<std::string> mechanism_names(const config::Config& config);
 

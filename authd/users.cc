@@ -231,10 +231,12 @@ Users::Found Users::Shared::find(const std::string& realm,
   return out;
 }
 
-Users::Users(UserSettings settings, Workers& workers, Attempts& attempts)
+Users::Users(UserSettings settings, Workers& hashing, Workers& lookups,
+             Attempts& attempts)
     : shared_(std::make_shared<Shared>(settings)),
       settings_(std::move(settings)),
-      workers_(workers),
+      hashing_(hashing),
+      lookups_(lookups),
       attempts_(attempts) {}
 
 Task<Outcome> Users::log_in(const Exchange* exchange, std::string realm,
@@ -250,7 +252,7 @@ Task<Outcome> Users::log_in(const Exchange* exchange, std::string realm,
   Shared::Told told;
   {
     Workers::Job<Shared::Told> job(
-        workers_, exchange->client(),
+        hashing_, exchange->client(),
         [shared = shared_, realm, name, password] {
           return shared->check(realm, name, password);
         });
@@ -289,7 +291,7 @@ Task<Outcome> Users::log_in(const Exchange* exchange, std::string realm,
 
 Task<Users::Found> Users::find(const Exchange* exchange, std::string realm,
                                std::string name, std::string kind) {
-  Workers::Job<Found> job(workers_, exchange->client(),
+  Workers::Job<Found> job(lookups_, exchange->client(),
                           [shared = shared_, realm, name, kind] {
                             return shared->find(realm, name, kind);
                           });
@@ -311,7 +313,7 @@ Task<Users::Found> Users::find(const Exchange* exchange, std::string realm,
 }
 
 Task<void> Users::note_login(const Exchange* exchange, std::string name) {
-  Workers::Job<bool> job(workers_, exchange->client(),
+  Workers::Job<bool> job(lookups_, exchange->client(),
                          [shared = shared_, name] {
                            Result<Store> store = shared->pool.borrow();
                            if (!store) return false;
@@ -330,7 +332,7 @@ Task<void> Users::note_login(const Exchange* exchange, std::string name) {
 
 Task<Result<Store::Kinds>> Users::kinds() {
   Workers::Job<Result<Store::Kinds>> job(
-      workers_, "", [shared = shared_]() -> Result<Store::Kinds> {
+      lookups_, "", [shared = shared_]() -> Result<Store::Kinds> {
         Result<Store> store = shared->pool.borrow();
         if (!store && Store::missing(store.trouble())) return Store::Kinds();
         if (!store) return store.trouble();

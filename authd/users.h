@@ -43,8 +43,10 @@ struct UserSettings {
 
 class Users {
  public:
-  // `workers` and `attempts` must outlive it.
-  Users(UserSettings settings, Workers& workers, Attempts& attempts);
+  // All must outlive it. What only looks into the store does not wait behind
+  // passwords that are checked: it goes to `lookups`.
+  Users(UserSettings settings, Workers& hashing, Workers& lookups,
+        Attempts& attempts);
 
   // A name and password, as PLAIN and LOGIN have them. `realm` completes a
   // name without one, if that is the name of a user.
@@ -72,7 +74,8 @@ class Users {
   struct Shared;
   std::shared_ptr<Shared> shared_;  // with jobs that nobody waits for
   UserSettings settings_;
-  Workers& workers_;
+  Workers& hashing_;
+  Workers& lookups_;
   Attempts& attempts_;
 };
 

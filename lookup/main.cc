@@ -26,6 +26,8 @@ TableCache::Options table_options(Service& service) {
 std::unique_ptr<dns::Resolver> make_resolver(Service& service) {
   dns::ResolverOptions options;
   options.servers = split_words(service.config().get<"dns_servers">());
+  options.trust_anchor_file =
+      service.config().get<"dns_trust_anchor_file">();
   auto resolver = dns::Resolver::make(std::move(options));
   if (!resolver) service.log().fatal(resolver.trouble().text);
   return std::move(*resolver);

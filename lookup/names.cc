@@ -31,6 +31,13 @@ bool tells_more(dns::Outcome later, const std::optional<Trouble>& earlier) {
   return !earlier || may_pass(later) || !earlier->temporary();
 }
 
+// An answer that is forged, or unsigned where it should not be, has a reason
+// that the operator can act on.
+Trouble explain(Trouble trouble, const dns::Answer& answer) {
+  if (!answer.fault.empty()) trouble.text += " (" + answer.fault + ")";
+  return trouble;
+}
+
 }  // namespace
 
 bool is_null_mx(const std::vector<dns::Record>& records) {
@@ -63,16 +70,20 @@ Names::Names(dns::Resolver& resolver, Options options)
       options_(std::move(options)),
       hosts_(options_.hosts_file) {}
 
-Task<Names::Addresses> Names::from_dns(std::string host,
-                                       dns::Families families) {
+Task<Names::Addresses> Names::from_dns(std::string host, dns::Families families,
+                                       dns::Proof proof) {
   Addresses found;
   for (const dns::Type type : types_of(families)) {
-    dns::Answer answer = co_await resolver_.find(host, type, options_.limit);
-    for (dns::Record& record : answer.records)
+    dns::Answer answer =
+        co_await resolver_.find(host, type, options_.limit, proof);
+    for (dns::Record& record : answer.records) {
       found.list.push_back(std::move(record.value));
+      found.secure.push_back(answer.secure);
+      found.canonical = record.owner;
+    }
     if (answer.ok()) continue;
     if (tells_more(answer.outcome, found.trouble)) {
-      found.trouble = dns::trouble(host, type, answer.outcome);
+      found.trouble = explain(dns::trouble(host, type, answer.outcome), answer);
       found.outcome = answer.outcome;
     }
     // No such name: it has no addresses of the other family either.
@@ -94,7 +105,7 @@ Task<Names::Addresses> Names::from_system(std::string host,
   if (!found.list.empty()) co_return std::move(found);
   found.outcome = dns::Outcome::nxdomain;
   if (!asked_dns) {
-    found = co_await from_dns(host, families);
+    found = co_await from_dns(host, families, dns::Proof::none);
   }
   if (!found.list.empty()) co_return std::move(found);
   std::string text = fmt::format("unable to look up host {}: {}", host,
@@ -117,13 +128,27 @@ Task<Names::Addresses> Names::addresses_of(std::string host, Sources sources) {
     co_return std::move(found);
   }
   if (sources.dns) {
-    found = co_await from_dns(host, options_.families);
+    found = co_await from_dns(host, options_.families, sources.proof);
     const bool settled =
         !found.trouble || found.trouble->temporary() || !sources.native;
     if (settled) co_return std::move(found);
   }
   found = co_await from_system(host, options_.families, sources.dns);
   co_return std::move(found);
+}
+
+void Names::add_addresses(Addresses& found, const std::string& host,
+                          std::int64_t preference,
+                          ipc::MailHostsAnswer& answer) {
+  for (std::size_t i = 0; i < found.list.size(); ++i) {
+    ipc::HostAddress one;
+    one.host = host;
+    one.address = std::move(found.list[i]);
+    one.preference = preference;
+    one.canonical = found.canonical.empty() ? host : found.canonical;
+    one.secure = i < found.secure.size() && found.secure[i];
+    answer.addresses.push_back(std::move(one));
+  }
 }
 
 // Addresses of several hosts, asked for at the same time.
@@ -164,9 +189,7 @@ Task<ipc::MailHostsAnswer> Names::mail_exchangers(
   std::optional<Trouble> trouble;
   for (std::size_t i = 0; i < count; ++i) {
     const dns::Record& host = gathering.hosts[i];
-    for (std::string& address : gathering.found[i].list)
-      answer.addresses.push_back(
-          {host.value, std::move(address), host.preference});
+    add_addresses(gathering.found[i], host.value, host.preference, answer);
     if (gathering.found[i].trouble &&
         tells_more(gathering.found[i].outcome, trouble))
       trouble = gathering.found[i].trouble;
@@ -182,8 +205,7 @@ Task<ipc::MailHostsAnswer> Names::host_itself(std::string domain,
                                               Sources sources) {
   ipc::MailHostsAnswer answer;
   Addresses found = co_await addresses_of(domain, sources);
-  for (std::string& address : found.list)
-    answer.addresses.push_back({domain, std::move(address), 0});
+  add_addresses(found, domain, 0, answer);
   if (found.trouble) answer.trouble = ipc::TroubleWire::from(*found.trouble);
   co_return std::move(answer);
 }
@@ -197,12 +219,14 @@ Task<ipc::MailHostsAnswer> Names::mail_hosts(ipc::MailHostsFind question) {
   Sources sources;
   sources.dns = question.dns;
   sources.native = question.native || !question.dns;
+  if (question.dnssec) sources.proof = dns::Proof::dnssec;
   const bool ask_mx =
       question.use_mx && question.dns && mail::valid_hostname(domain);
   ipc::MailHostsAnswer answer;
   if (ask_mx) {
     dns::Answer found =
-        co_await resolver_.find(domain, dns::Type::mx, options_.limit);
+        co_await resolver_.find(domain, dns::Type::mx, options_.limit,
+                                sources.proof);
     if (found.ok() && is_null_mx(found.records)) {
       answer.null_mx = true;
       answer.trouble = ipc::TroubleWire::from(give_up(
@@ -211,15 +235,18 @@ Task<ipc::MailHostsAnswer> Names::mail_hosts(ipc::MailHostsFind question) {
       co_return std::move(answer);
     }
     if (found.ok()) {
+      std::string canonical = found.records.front().owner;
       answer =
           co_await mail_exchangers(domain, std::move(found.records), sources);
+      answer.canonical = std::move(canonical);
+      answer.secure = found.secure;
       co_return std::move(answer);
     }
     const bool no_such_record = found.outcome == dns::Outcome::nxdomain ||
                                 found.outcome == dns::Outcome::nodata;
     if (!no_such_record) {
       answer.trouble = ipc::TroubleWire::from(
-          dns::trouble(domain, dns::Type::mx, found.outcome));
+          explain(dns::trouble(domain, dns::Type::mx, found.outcome), found));
       co_return std::move(answer);
     }
   }
@@ -263,13 +290,16 @@ Task<ipc::DnsAnswer> Names::records(ipc::DnsFind question) {
     co_return std::move(answer);
   }
   std::string name = question.name;
+  const dns::Proof proof =
+      question.dnssec ? dns::Proof::dnssec : dns::Proof::none;
   dns::Answer found =
-      co_await resolver_.find(std::move(name), *type, options_.limit);
+      co_await resolver_.find(std::move(name), *type, options_.limit, proof);
   answer.status = dns::name_of(found.outcome);
   answer.secure = found.secure;
   for (const dns::Record& record : found.records)
     answer.records.push_back(record.presentation());
   if (!found.ok()) answer.text = dns::why(question.name, *type, found.outcome);
+  if (!found.fault.empty()) answer.text += " (" + found.fault + ")";
   co_return std::move(answer);
 }
 

@@ -35,18 +35,27 @@ class Names {
     std::vector<std::string> list;
     dns::Outcome outcome = dns::Outcome::ok;
     std::optional<Trouble> trouble;
+    // Of what came from name servers, by place in the list; shorter where the
+    // rest came from elsewhere.
+    std::vector<bool> secure;
+    std::string canonical;  // "": the name itself
   };
   // Which sources a question allows.
   struct Sources {
     bool native = false;
     bool dns = true;
+    dns::Proof proof = dns::Proof::none;
   };
   struct Gathering;
 
-  Task<Addresses> from_dns(std::string host, dns::Families families);
+  Task<Addresses> from_dns(std::string host, dns::Families families,
+                           dns::Proof proof);
   Task<Addresses> from_system(std::string host, dns::Families families,
                               bool asked_dns);
   Task<Addresses> addresses_of(std::string host, Sources sources);
+  static void add_addresses(Addresses& found, const std::string& host,
+                            std::int64_t preference,
+                            ipc::MailHostsAnswer& answer);
   Task<void> gather_one(Gathering* gathering, std::size_t index, Sources from);
   Task<ipc::MailHostsAnswer> mail_exchangers(std::string domain,
                                              std::vector<dns::Record> records,

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "lookup/files.h"
+
 namespace postern::lookup {
 namespace {
 
@@ -104,6 +106,8 @@ void Server::handle(Session* session, ipc::Frame frame) {
   } else if (auto note = frame.as<ipc::AnvilNote>()) {
     session->link->reply(frame.id,
                          anvil_.note(*note, session->id, Anvil::now()));
+  } else if (auto file = frame.as<ipc::FileFind>()) {
+    session->link->reply(frame.id, read_named_file(*file));
   } else if (frame.is<ipc::UserFind>()) {
     begin(session, frame, &Server::user);
   } else if (frame.is<ipc::MailHostsFind>()) {

@@ -6,7 +6,6 @@
 #include "common/os/users.h"
 #include "common/service/places.h"
 #include "common/service/sasl_files.h"
-#include "master/programs.h"
 
 #include <set>
 
@@ -103,10 +102,7 @@ void give_auth_groups(Identities& identities, const config::Config& config,
   for (const gid_t each : os::groups_of(auth.user, auth.gid))
     groups.insert(each);
   for (const config::ServiceRow& row : rows) {
-    if (find_program(row.program) == nullptr ||
-        find_program(row.program)->role != Role::smtpd ||
-        !lets_log_in_by_cyrus(config.with_overrides(row.overrides)))
-      continue;
+    if (!needs_cyrus(row.program, row.overrides, config)) continue;
     groups.insert(identities.of_class[UserClass::queue].gid);
     const Result<std::optional<gid_t>> sasl = os::find_group("sasl");
     if (sasl && *sasl) groups.insert(**sasl);

@@ -177,7 +177,9 @@ std::vector<config::ServiceRow> listening_rows(const Plan& plan) {
   for (const Unit& unit : plan.units)
     for (const config::ServiceRow& row : unit.rows) {
       const Program* program = find_program(row.program);
-      if (program != nullptr && program->listens) rows.push_back(row);
+      // Rows that nobody wrote have no socket.
+      if (program != nullptr && program->listens && row.origin.line != 0)
+        rows.push_back(row);
     }
   return rows;
 }

@@ -8,11 +8,11 @@ constexpr Seconds quiet(86400);
 
 }  // namespace
 
-Agent::Agent(const Settings& settings, const log::Log& log, Resolver& resolver)
-    : settings_(settings),
-      log_(log),
-      resolver_(resolver),
-      sessions_(settings) {}
+Agent::Agent(const Settings& settings, const log::Log& log, Resolver& resolver,
+             TlsClient* tls)
+    : log_(log),
+      sessions_(settings),
+      around_{settings, log, resolver, sessions_, logins_, tls} {}
 
 void Agent::serve(std::unique_ptr<ipc::Link> link) {
   peers_.emplace_back(std::move(link));
@@ -49,9 +49,7 @@ Task<void> Agent::take_requests(Peer* peer) {
       peer->link->close();
       co_return;
     }
-    const Surroundings surroundings{settings_, log_, resolver_, sessions_};
-    auto delivery =
-        std::make_unique<Delivery>(surroundings, std::move(*request));
+    auto delivery = std::make_unique<Delivery>(around_, std::move(*request));
     peer->deliveries.start(deliver(peer, frame->id, std::move(delivery)));
   }
 }

@@ -14,8 +14,9 @@ namespace postern::smtp {
 
 class Agent {
  public:
-  // All are borrowed.
-  Agent(const Settings& settings, const log::Log& log, Resolver& resolver);
+  // All are borrowed; `tls` may be null.
+  Agent(const Settings& settings, const log::Log& log, Resolver& resolver,
+        TlsClient* tls);
 
   // Serves the link until it closes. What is under way for it is dropped then:
   // nobody would hear the outcome, and qmgr will try again.
@@ -36,10 +37,10 @@ class Agent {
   Task<void> deliver(Peer* peer, std::uint32_t question,
                      std::unique_ptr<Delivery> delivery);
 
-  const Settings& settings_;
   const log::Log& log_;
-  Resolver& resolver_;
   SessionPool sessions_;
+  LoginCache logins_;
+  Surroundings around_;
   std::list<Peer> peers_;
   std::function<void()> when_idle_;
 };

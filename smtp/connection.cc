@@ -5,6 +5,9 @@
 #include <algorithm>
 
 #include "common/base/text.h"
+#include "common/credentials/digest.h"
+#include "smtp/login.h"
+#include "smtp/tls_client.h"
 
 namespace postern::smtp {
 namespace {
@@ -22,12 +25,14 @@ bool mentions_esmtp(const mail::ParsedReply& greeting) {
 
 }  // namespace
 
-Connection::Connection(const Settings& settings, const log::Log& log,
-                       Resolver& resolver, Target target, Fd socket)
-    : settings_(settings),
-      log_(log),
-      resolver_(resolver),
+Connection::Connection(const Surroundings& around, Target target, Terms terms,
+                       Fd socket)
+    : around_(around),
+      settings_(around.settings),
+      log_(around.log),
+      resolver_(around.resolver),
       target_(std::move(target)),
+      terms_(std::move(terms)),
       stream_(std::move(socket)),
       channel_(stream_) {
   channel_.when_garbage(
@@ -66,15 +71,17 @@ std::optional<Failure> Connection::check_name(
   if (!target_.best_mx) return std::nullopt;
   Failure failure;
   failure.status = "5.4.6";
-  failure.text = fmt::format("mail for {} loops back to myself", next_hop_);
+  failure.text = fmt::format("mail for {} loops back to myself", terms_.site);
   failure.of_destination = true;
   return failure;
 }
 
-Task<std::optional<Failure>> Connection::greet(std::string queue_id,
-                                               std::string next_hop) {
+Task<std::optional<Failure>> Connection::greet(std::string queue_id) {
   queue_id_ = std::move(queue_id);
-  next_hop_ = std::move(next_hop);
+  if (settings_.tls.wrappermode) {
+    std::optional<Failure> failure = co_await handshake();
+    if (failure) co_return failure;
+  }
   doing_ = "receiving the initial server greeting";
   const mail::ParsedReply greeting =
       co_await channel_.read(settings_.limits.helo);
@@ -86,8 +93,114 @@ Task<std::optional<Failure>> Connection::greet(std::string queue_id,
   }
   features_.extended = wants_extended(greeting);
   co_await look_for_pix(greeting);
-  // STARTTLS belongs here: after it say_hello() is said again.
-  co_return co_await say_hello();
+  std::optional<Failure> failure = co_await say_hello();
+  if (failure) co_return failure;
+  if (!tls_) {
+    failure = co_await secure();
+  }
+  if (failure) co_return failure;
+  failure = co_await log_in();
+  if (failure) co_return failure;
+  co_return check_silence();
+}
+
+Failure Connection::no_tls(std::string status, std::string text) const {
+  Failure failure;
+  failure.status = std::move(status);
+  failure.text = std::move(text);
+  failure.of_destination = true;
+  return failure;
+}
+
+// After it everything that the server has said before is forgotten (RFC 3207
+// 4.2): nobody knows who said it.
+Task<std::optional<Failure>> Connection::secure() {
+  const TlsLevel level = terms_.tls.level;
+  if (features_.starttls && level == TlsLevel::none &&
+      settings_.tls.note_starttls_offer)
+    log_.info("Host offered STARTTLS: [{}]", target_.host);
+  if (!features_.starttls) {
+    if (!requires_tls(level)) co_return std::nullopt;
+    co_return no_tls("4.7.4",
+                     fmt::format("TLS is required, but was not offered by "
+                                 "host {}",
+                                 target_.name()));
+  }
+  if (level == TlsLevel::none) co_return std::nullopt;
+  // What was wrong with the settings has been logged at start.
+  if (around_.tls == nullptr && !requires_tls(level)) co_return std::nullopt;
+  doing_ = "receiving the STARTTLS response";
+  channel_.ask("STARTTLS");
+  const mail::ParsedReply reply =
+      co_await channel_.answer(settings_.limits.starttls);
+  if (!positive(reply)) {
+    if (!requires_tls(level)) co_return std::nullopt;
+    Failure failure = said(target_, reply, "STARTTLS command");
+    failure.text = fmt::format(
+        "TLS is required, but host {} refused to start TLS: {}",
+        target_.name(), failure.diagnostic);
+    failure.of_destination = true;
+    co_return failure;
+  }
+  std::optional<Failure> failure = co_await handshake();
+  if (failure) co_return failure;
+  failure = co_await say_hello();
+  co_return failure;
+}
+
+Task<std::optional<Failure>> Connection::handshake() {
+  handshake_failed_ = true;
+  Failure failed = no_tls("4.7.5", "Cannot start TLS: handshake failure");
+  // Mail that may go in the clear waits for nothing but its turn.
+  failed.of_destination = terms_.tls.level != TlsLevel::may;
+  if (around_.tls == nullptr)
+    co_return no_tls("4.7.5",
+                     "TLS is required, but our TLS engine is unavailable");
+  // What is in the buffer already was not sent by who will sign the
+  // handshake.
+  if (!stream_.buffered().empty()) {
+    log_.warning("{} sent more than its answer to STARTTLS before TLS began",
+                 target_.name_and_port());
+    co_return failed;
+  }
+  doing_ = "performing the TLS handshake";
+  Result<tls::Facts> facts =
+      co_await around_.tls->start(&stream_, target_, terms_.tls);
+  if (!facts) co_return failed;
+  handshake_failed_ = false;
+  tls_ = std::move(*facts);
+  features_ = Features();
+  features_.extended = true;
+  channel_.set_pipelining(false);
+  co_return judge_certificate();
+}
+
+std::optional<Failure> Connection::judge_certificate() const {
+  if (!requires_match(terms_.tls.level) || tls_->matched) return std::nullopt;
+  Failure failure = no_tls("4.7.5", "Server certificate not verified");
+  failure.of_destination = false;
+  return failure;
+}
+
+Task<std::optional<Failure>> Connection::log_in() {
+  const bool possible = features_.auth && terms_.credentials;
+  // From here on this says whether we are logged in.
+  features_.auth = false;
+  if (!possible) co_return std::nullopt;
+  Login login(*this, around_, *terms_.credentials);
+  credentials::wipe(terms_.credentials->password);
+  std::optional<Failure> failure = co_await login.run();
+  features_.auth = !failure;
+  co_return failure;
+}
+
+std::optional<Failure> Connection::check_silence() {
+  if (!tls_ || !settings_.tls.block_early_mail_reply) return std::nullopt;
+  while (stream_.poll()) continue;
+  if (stream_.buffered().empty()) return std::nullopt;
+  log_.warning("server {} violates {}_tls_block_early_mail_reply policy",
+               target_.name(), settings_.lmtp ? "lmtp" : "smtp");
+  return no_tls("4.7.0", "unexpected server message");
 }
 
 Task<std::optional<Failure>> Connection::say_hello() {
@@ -156,6 +269,10 @@ Task<std::vector<std::string>> Connection::discarded_keywords() {
   for (const std::string& word : split_words(answer->value))
     out.push_back(to_lower(word));
   co_return out;
+}
+
+bool Connection::may_be_kept() const {
+  return !tls_ || terms_.tls.connection_reuse;
 }
 
 bool Connection::may_be_used_again() const {

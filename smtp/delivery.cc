@@ -7,21 +7,35 @@
 
 #include "common/base/text.h"
 #include "common/os/files.h"
+#include "smtp/tls_planner.h"
 
 namespace postern::smtp {
+namespace {
+
+constexpr int submissions_port = 465;
+
+std::string pool_key(const ipc::DeliverRequest& request,
+                     const Settings& settings) {
+  const bool by_sender = settings.sasl.enabled && settings.sasl.sender_dependent;
+  return by_sender ? request.nexthop + '\n' + request.sender : request.nexthop;
+}
+
+}  // namespace
 
 Delivery::Delivery(const Surroundings& surroundings,
                    ipc::DeliverRequest request)
-    : settings_(surroundings.settings),
+    : around_(surroundings),
+      settings_(surroundings.settings),
       log_(surroundings.log),
       resolver_(surroundings.resolver),
       sessions_(surroundings.sessions),
       request_(std::move(request)),
       ledger_(request_, settings_, log_),
       generic_(settings_, resolver_),
-      keep_(sessions_.begin(request_.nexthop, request_.backlog)) {}
+      pool_key_(pool_key(request_, settings_)),
+      keep_(sessions_.begin(pool_key_, request_.backlog)) {}
 
-Delivery::~Delivery() { sessions_.end(request_.nexthop); }
+Delivery::~Delivery() { sessions_.end(pool_key_); }
 
 std::vector<std::string> Delivery::sites() const {
   std::vector<std::string> all = split_words(request_.nexthop);
@@ -107,14 +121,62 @@ Task<bool> Delivery::map_envelope() {
 
 Task<void> Delivery::try_kept_sessions() {
   while (ledger_.any_open()) {
-    connection_ = sessions_.take(request_.nexthop);
+    connection_ = sessions_.take(pool_key_);
     if (!connection_) co_return;
+    site_ = connection_->terms().site;
+    const bool fits = co_await still_fits();
+    if (!fits) {
+      sessions_.dismiss(std::move(connection_));
+      continue;
+    }
     const std::string server = connection_->target().name_and_port();
     const End end = co_await use_session();
     if (end == End::stale) continue;
     servers_done_.push_back(server);
     co_return;
   }
+}
+
+Task<bool> Delivery::still_fits() {
+  Result<Terms> now = co_await terms_for(connection_->target());
+  co_return now && now->identity() == connection_->terms().identity();
+}
+
+Task<Result<Terms>> Delivery::terms_for(Target target) {
+  Terms terms;
+  terms.site = site_;
+  Result<TlsPolicy> policy = co_await plan_tls(&around_, site_, target);
+  if (!policy) {
+    log_.warning("TLS policy lookup for {}/{}: {}", site_, target.host,
+                 policy.trouble().text);
+    co_return policy.trouble();
+  }
+  terms.tls = std::move(*policy);
+  if (settings_.tls.wrappermode && !requires_tls(terms.tls.level)) {
+    const std::string_view prefix = settings_.lmtp ? "lmtp" : "smtp";
+    std::string text = fmt::format(
+        "{}_tls_wrappermode requires \"{}_tls_security_level = encrypt\" (or "
+        "stronger)",
+        prefix, prefix);
+    log_.warning(text);
+    co_return try_later("7.5", std::move(text));
+  }
+  PasswordQuestion question;
+  question.sender = request_.sender;
+  question.host = target.host;
+  question.next_hop = site_;
+  Result<std::optional<Credentials>> credentials =
+      co_await find_credentials(std::move(question), &settings_.sasl,
+                                &resolver_);
+  if (!credentials) {
+    log_.warning("{}: {}_sasl_password_maps lookup error: {}",
+                 request_.queue_id, settings_.lmtp ? "lmtp" : "smtp",
+                 credentials.trouble().text);
+    co_return try_later("3.0", "SASL password lookup error");
+  }
+  terms.who = identity_of(*credentials);
+  terms.credentials = std::move(*credentials);
+  co_return std::move(terms);
 }
 
 Task<void> Delivery::try_site(bool last_site) {
@@ -158,6 +220,33 @@ bool Delivery::session_limit_reached() const {
 
 Task<void> Delivery::try_server(Target target, bool last_server,
                                 bool last_site) {
+  Result<Terms> found = co_await terms_for(target);
+  if (!found) {
+    Failure failure = from_trouble(found.trouble());
+    failure.of_destination = true;
+    note_no_session(std::move(failure));
+    co_return;
+  }
+  Terms terms = std::move(*found);
+  if (target.port == submissions_port && !settings_.tls.wrappermode)
+    log_.info("SMTPS wrappermode (TCP port 465) requires setting "
+              "\"{0}_tls_wrappermode = yes\", and \"{0}_tls_security_level = "
+              "encrypt\" (or stronger)",
+              settings_.lmtp ? "lmtp" : "smtp");
+  ledger_.set_last_chance(
+      last_site && (last_server || (settings_.session_limit > 0 &&
+                                    sessions_had_ + 1 >=
+                                        settings_.session_limit)));
+  const bool done = co_await try_session(target, terms);
+  if (done) co_return;
+  terms.tls = without_tls();
+  const bool plain = co_await try_session(target, terms);
+  require(plain, "a session without TLS cannot fail for it");
+}
+
+void Delivery::note_no_session(Failure failure) { why_ = std::move(failure); }
+
+Task<bool> Delivery::try_session(Target target, Terms terms) {
   Result<Fd> socket = co_await open(target);
   if (!socket) {
     Failure failure;
@@ -166,17 +255,29 @@ Task<void> Delivery::try_server(Target target, bool last_server,
                                socket.trouble().text);
     failure.of_destination = true;
     if (!target.local_socket()) log_.info(failure.text);
-    why_ = std::move(failure);
-    co_return;
+    note_no_session(std::move(failure));
+    co_return true;
   }
   why_.reset();
-  ++sessions_had_;
-  ledger_.set_last_chance(last_site &&
-                          (last_server || session_limit_reached()));
+  plain_retry_ = false;
   connection_ = std::make_unique<Connection>(
-      settings_, log_, resolver_, std::move(target), std::move(*socket));
+      around_, std::move(target), std::move(terms), std::move(*socket));
   const End end = co_await use_session();
   require(end != End::stale, "a new session cannot be stale");
+  if (!plain_retry_) ++sessions_had_;
+  co_return !plain_retry_;
+}
+
+// Postfix's rule: a message that was never tried before may still find TLS in
+// order; one that has waited goes on without, unless a password would be
+// missing then.
+bool Delivery::may_go_plain() const {
+  if (connection_->uses() > 1 || connection_->terms().credentials ||
+      connection_->terms().tls.level != TlsLevel::may)
+    return false;
+  const std::chrono::microseconds waited(request_.activated -
+                                         request_.arrival);
+  return waited >= settings_.plaintext_patience && ledger_.any_open();
 }
 
 Task<Result<Fd>> Delivery::open(Target target) {
@@ -216,7 +317,8 @@ Task<Conversation::End> Delivery::use_session() {
     // A session that was kept may have died of old age meanwhile.
     const bool stale = connection_->uses() > 1 && !conversation_->answered();
     end = stale ? End::stale : End::broken;
-    if (!stale)
+    plain_retry_ = connection_->tls() != nullptr && may_go_plain();
+    if (!stale && !plain_retry_)
       ledger_.refuse_all(
           hung_up(connection_->target(), *hangup, connection_->doing()));
   }
@@ -228,10 +330,12 @@ Task<Conversation::End> Delivery::use_session() {
 Task<Conversation::End> Delivery::converse() {
   if (connection_->uses() == 1) {
     const std::optional<Failure> refused =
-        co_await connection_->greet(request_.queue_id, site_);
+        co_await connection_->greet(request_.queue_id);
     if (refused) {
-      ledger_.refuse_all(*refused);
-      co_return End::over;
+      const bool broken = connection_->handshake_failed();
+      plain_retry_ = broken && may_go_plain();
+      if (!plain_retry_) ledger_.refuse_all(*refused);
+      co_return broken ? End::broken : End::over;
     }
   }
   ledger_.session_ready();
@@ -244,7 +348,7 @@ Task<Conversation::End> Delivery::converse() {
   }
   const Conversation::Changes changes{wire_, generic_, resolver_, log_};
   conversation_.emplace(*connection_, request_, ledger_, settings_, changes,
-                        keep_);
+                        keep_ && connection_->may_be_kept());
   const End end = co_await conversation_->transact();
   co_return end;
 }
@@ -252,8 +356,8 @@ Task<Conversation::End> Delivery::converse() {
 void Delivery::part(End end) {
   std::unique_ptr<Connection> session = std::move(connection_);
   if (end == End::stale || end == End::broken) return;
-  if (end == End::ready && keep_) {
-    sessions_.keep(request_.nexthop, std::move(session));
+  if (end == End::ready && keep_ && session->may_be_kept()) {
+    sessions_.keep(pool_key_, std::move(session));
     return;
   }
   if (session->quit_sent() && settings_.skip_quit_response) return;

@@ -16,16 +16,9 @@
 #include "smtp/reuse.h"
 #include "smtp/route.h"
 #include "smtp/settings.h"
+#include "smtp/surroundings.h"
 
 namespace postern::smtp {
-
-// What all deliveries of a process share. Outlives them.
-struct Surroundings {
-  const Settings& settings;
-  const log::Log& log;
-  Resolver& resolver;
-  SessionPool& sessions;
-};
 
 class Delivery {
  public:
@@ -45,8 +38,15 @@ class Delivery {
   // False: a table does not answer; the verdicts say so.
   Task<bool> map_envelope();
   Task<void> try_kept_sessions();
+  // Is a kept session what a new one with the same server would be?
+  Task<bool> still_fits();
+  // How to deal with this server, by tables and DNS of now.
+  Task<Result<Terms>> terms_for(Target target);
   Task<void> try_site(bool last_site);
   Task<void> try_server(Target target, bool last_server, bool last_site);
+  // One session; false: TLS failed, and the mail may go without it.
+  Task<bool> try_session(Target target, Terms terms);
+  void note_no_session(Failure failure);
   Task<Result<Fd>> open(Target target);
   // The session in connection_, and what becomes of it. Never throws.
   Task<End> use_session();
@@ -54,8 +54,11 @@ class Delivery {
   Task<End> converse();
   void part(End end);
   void settle_the_rest();
+  // May this message go in the clear, after TLS has failed?
+  bool may_go_plain() const;
   bool session_limit_reached() const;
 
+  const Surroundings& around_;
   const Settings& settings_;
   const log::Log& log_;
   Resolver& resolver_;
@@ -64,12 +67,16 @@ class Delivery {
   Ledger ledger_;
   GenericMap generic_;
   WireEnvelope wire_;
+  // Under which name sessions are kept: of the destination, and of the sender
+  // where that may decide who we log in as.
+  std::string pool_key_;
   bool keep_;         // a session with this destination is worth keeping
   std::string site_;  // the current one of sites()
   std::size_t sessions_had_ = 0;  // at this site
   bool no_fallback_ = false;      // we are a mail exchanger of this domain
   std::vector<std::string> servers_done_;  // those that have refused already
   std::optional<Failure> why_;  // why the last attempt gave no session
+  bool plain_retry_ = false;    // the last session ended for want of TLS
   std::unique_ptr<Connection> connection_;
   std::optional<Conversation> conversation_;
 };

@@ -4,7 +4,9 @@
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
 #include "common/service/service.h"
+#include "common/tls/service_keys.h"
 #include "smtp/agent.h"
+#include "smtp/tls_client.h"
 
 #include <memory>
 
@@ -49,12 +51,48 @@ class LookupResolver : public Resolver {
     return router_ ? router_->rewrite(address, route::Context::local)
                    : address;
   }
+  Task<Result<ipc::DnsAnswer>> records(ipc::DnsFind question) override {
+    ipc::DnsAnswer answer =
+        co_await lookup_.dns(std::move(question.name),
+                             std::move(question.type), question.dnssec);
+    co_return std::move(answer);
+  }
+  Task<Result<std::string>> file(ipc::FileFind question) override {
+    Result<std::string> answer = co_await lookup_.file(
+        std::move(question.path), std::move(question.what));
+    co_return std::move(answer);
+  }
 
  private:
   route::LookupClient& lookup_;
   std::string myorigin_;
   std::unique_ptr<route::Router> router_;  // where addresses are mapped
 };
+
+// Null: no destination may want TLS, or it cannot be had, which is logged;
+// mail that must be encrypted then waits.
+std::unique_ptr<TlsClient> make_tls(Service& service, const Settings& settings,
+                                    Resolver& resolver,
+                                    tls::KeyHolder& keys) {
+  const log::Log& log = service.log();
+  if (settings.tls.level == TlsLevel::none && settings.tls.policy_maps.empty())
+    return nullptr;
+  Result<std::shared_ptr<tls::ClientContext>> context =
+      try_later("3.0", "");
+  const Status started = tls::start_library(service.config());
+  if (started) {
+    tls::ClientSettings wanted = tls::ClientSettings::read(
+        service.config(), settings.lmtp ? "lmtp" : "smtp");
+    for (const std::string& remark : wanted.remarks) log.warning(remark);
+    context = tls::ClientContext::make(std::move(wanted), &keys, log);
+  }
+  if (!started || !context) {
+    log.warning("{}: disabling TLS support",
+                started ? context.trouble().text : started.trouble().text);
+    return nullptr;
+  }
+  return std::make_unique<TlsClient>(*context, settings, resolver);
+}
 
 int run(Service& service) {
   const bool lmtp = service.row().program == "lmtp";
@@ -64,7 +102,8 @@ int run(Service& service) {
 
   route::LookupClient lookup(service);
   for (const std::string* maps :
-       {&settings.discard_keyword_maps, &settings.generic.maps,
+       {&settings.discard_keyword_maps, &settings.tls.policy_maps,
+        &settings.generic.maps,
         &settings.checks.header.maps, &settings.checks.mime.maps,
         &settings.checks.nested.maps, &settings.checks.body.maps,
         &settings.pix.maps, &settings.reply_filter,
@@ -73,7 +112,10 @@ int run(Service& service) {
     if (!loaded) service.log().fatal(loaded.trouble().text);
   }
   LookupResolver resolver(service.config(), settings, lookup);
-  Agent agent(settings, service.log(), resolver);
+  tls::ServiceKeys keys(service);
+  const std::unique_ptr<TlsClient> tls =
+      make_tls(service, settings, resolver, keys);
+  Agent agent(settings, service.log(), resolver, tls.get());
 
   service.when_linked([&agent](Arrival arrival) {
     agent.serve(std::move(arrival.link));

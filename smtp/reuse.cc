@@ -15,7 +15,8 @@ SessionPool::SessionPool(const Settings& settings)
 
 bool SessionPool::always(const std::string& destination) const {
   const auto& list = settings_.keep_destinations;
-  return std::find(list.begin(), list.end(), destination) != list.end();
+  const std::string name = destination.substr(0, destination.find('\n'));
+  return std::find(list.begin(), list.end(), name) != list.end();
 }
 
 bool SessionPool::begin(const std::string& destination, std::int64_t backlog) {

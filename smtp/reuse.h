@@ -5,6 +5,10 @@
 // then on sessions are kept as long as deliveries overlap or follow each other
 // (smtp_connection_cache_on_demand); destinations in
 // smtp_connection_cache_destinations have it always.
+//
+// `destination` is a next hop; a line end and the sender follow it where the
+// sender may decide who we log in as. Whether a session that was kept is what
+// the next delivery may use is for who takes it to say (Terms).
 #pragma once
 
 #include <cstdint>

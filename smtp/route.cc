@@ -163,7 +163,8 @@ Result<Routes> arrange(std::vector<ipc::HostAddress> found, const NextHop& hop,
   }
   for (ipc::HostAddress& one : found)
     routes.targets.push_back({std::move(one.host), std::move(one.address),
-                              hop.port, one.preference == best});
+                              hop.port, one.preference == best,
+                              std::move(one.canonical), one.secure});
   if (settings.balance_protocols)
     balance(routes.targets, settings.address_limit);
   return routes;
@@ -197,12 +198,17 @@ Task<Result<Routes>> find_routes(NextHop hop, const Settings& settings,
                                  Resolver& resolver, std::string& notice) {
   if (hop.kind == NextHop::Kind::socket) {
     Routes routes;
-    routes.targets.push_back({settings.myhostname, hop.name, 0, false});
+    Target socket;
+    socket.host = settings.myhostname;
+    socket.address = hop.name;
+    routes.targets.push_back(std::move(socket));
     co_return routes;
   }
   std::vector<ipc::HostAddress> found;
   if (hop.kind == NextHop::Kind::literal) {
-    found.push_back({hop.name, hop.name, 0});
+    ipc::HostAddress literal;
+    literal.host = literal.address = literal.canonical = hop.name;
+    found.push_back(std::move(literal));
     co_return arrange(std::move(found), hop, settings, fair_dice);
   }
   ipc::MailHostsFind question;
@@ -210,6 +216,7 @@ Task<Result<Routes>> find_routes(NextHop hop, const Settings& settings,
   question.use_mx = hop.kind == NextHop::Kind::domain;
   question.native = settings.use_native;
   question.dns = settings.use_dns;
+  question.dnssec = settings.use_dnssec;
   Result<ipc::MailHostsAnswer> asked =
       co_await resolver.hosts(std::move(question));
   if (!asked) co_return asked.trouble();
@@ -227,7 +234,15 @@ Task<Result<Routes>> find_routes(NextHop hop, const Settings& settings,
       co_return try_later(answer.trouble.detail, answer.trouble.text);
     co_return answer.trouble.trouble();
   }
-  co_return arrange(std::move(answer.addresses), hop, settings, fair_dice);
+  Result<Routes> routes =
+      arrange(std::move(answer.addresses), hop, settings, fair_dice);
+  if (routes && answer.used_mx)
+    for (Target& target : routes->targets) {
+      target.by_mx = true;
+      target.mx_secure = answer.secure;
+      target.mx_canonical = answer.canonical;
+    }
+  co_return std::move(routes);
 }
 
 }  // namespace postern::smtp

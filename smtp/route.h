@@ -21,6 +21,12 @@ struct Target {
   std::string address;
   int port = 0;
   bool best_mx = false;  // of the best preference found
+  // What DNSSEC says of the way here; all false where it was not asked for.
+  std::string canonical;     // what `host` is an alias of
+  bool secure = false;       // the address is signed
+  bool by_mx = false;        // found by MX records
+  bool mx_secure = false;    // and these are signed
+  std::string mx_canonical;  // what the domain with the MX records is called
 
   bool local_socket() const { return port == 0; }
   std::string name() const { return host + "[" + address + "]"; }
@@ -82,9 +88,13 @@ class Resolver {
     return false;
   }
   // Is the domain one of ours, whose users tables may name without it?
-  virtual Task<Result<bool>> is_local(std::string domain) = 0;
+  virtual Task<Result<bool>> is_local(std::string) { co_return false; }
   // Completes an address that stands in a table.
-  virtual std::string complete(const std::string& address) const = 0;
+  virtual std::string complete(const std::string& address) const {
+    return address;
+  }
+  virtual Task<Result<ipc::DnsAnswer>> records(ipc::DnsFind question) = 0;
+  virtual Task<Result<std::string>> file(ipc::FileFind question) = 0;
 };
 
 // All of it. Borrows what it is given until the task is done. `notice` gets a

@@ -7,37 +7,10 @@
 #include "common/base/text.h"
 #include "common/config/own_networks.h"
 #include "smtp/settings.h"
+#include "smtp/twins.h"
 
 namespace postern::smtp {
 namespace {
-
-// The twins differ where the protocols do: LHLO for EHLO and HELO.
-class Twins {
- public:
-  Twins(const config::Config& config, bool lmtp)
-      : config_(config), lmtp_(lmtp) {}
-
-  std::string name(std::string_view rest) const {
-    return (lmtp_ ? "lmtp_" : "smtp_") + std::string(rest);
-  }
-  std::string text(std::string_view rest) const {
-    return config_.text(name(rest));
-  }
-  bool flag(std::string_view rest) const { return config_.boolean(name(rest)); }
-  std::vector<std::string> list(std::string_view rest) const {
-    return split_words(text(rest));
-  }
-  std::int64_t number(std::string_view rest) const {
-    return config_.number(name(rest), 0);
-  }
-  Millis time(std::string_view rest) const {
-    return config_.duration(name(rest), Seconds(300));
-  }
-
- private:
-  const config::Config& config_;
-  bool lmtp_;
-};
 
 // Zero means the system's own limit, which is longer than any of ours.
 Millis connect_limit(Millis configured) {
@@ -48,6 +21,7 @@ Limits read_limits(const Twins& twins, bool lmtp) {
   Limits limits;
   limits.connect = connect_limit(twins.time("connect_timeout"));
   limits.helo = twins.time(lmtp ? "lhlo_timeout" : "helo_timeout");
+  limits.starttls = twins.time("starttls_timeout");
   limits.xforward = twins.time("xforward_timeout");
   limits.mail = twins.time("mail_timeout");
   limits.rcpt = twins.time("rcpt_timeout");
@@ -116,9 +90,12 @@ void read_where(const config::Config& config, const Twins& twins,
   const auto has = [&](std::string_view word) {
     return std::find(lookup.begin(), lookup.end(), word) != lookup.end();
   };
-  const bool disabled = config.boolean("disable_dns_lookups") ||
-                        twins.text("dns_support_level") == "disabled";
+  const std::string support = twins.text("dns_support_level");
+  const bool disabled = support.empty()
+                            ? config.boolean("disable_dns_lookups")
+                            : support == "disabled";
   out.use_dns = has("dns") && !disabled;
+  out.use_dnssec = out.use_dns && support == "dnssec";
   out.use_native = has("native") || disabled;
 
   const std::string protocols = config.text("inet_protocols");
@@ -199,6 +176,24 @@ void read_changes(const config::Config& config, const Twins& twins,
   out.body_line_limit = size("line_length_limit");
 }
 
+// smtp_host_lookup, smtp_dns_support_level: a word that is none of theirs is
+// no reason to guess.
+Status check_words(const Twins& twins) {
+  const std::string support = twins.text("dns_support_level");
+  if (!support.empty() && support != "disabled" && support != "enabled" &&
+      support != "dnssec")
+    return give_up("3.5", fmt::format("invalid {} value: \"{}\": specify "
+                                      "disabled, enabled or dnssec",
+                                      twins.name("dns_support_level"),
+                                      support));
+  for (const std::string& word : twins.list("host_lookup"))
+    if (word != "dns" && word != "native")
+      return give_up("3.5", fmt::format("invalid {} value: \"{}\": specify dns, "
+                                        "native or both",
+                                        twins.name("host_lookup"), word));
+  return {};
+}
+
 }  // namespace
 
 std::optional<int> parse_port(std::string_view text,
@@ -234,6 +229,12 @@ Result<Settings> read_settings(const config::Config& config, bool lmtp) {
     return give_up("3.5",
                    fmt::format("{}: unknown service or port: {}",
                                twins.name("tcp_port"), out.default_port));
+  const Status words = check_words(twins);
+  if (!words) return words.trouble();
+  const Status tls = read_tls_settings(config, lmtp, out);
+  if (!tls) return tls.trouble();
+  const Status sasl = read_sasl_settings(config, lmtp, out);
+  if (!sasl) return sasl.trouble();
   out.soft_bounce = config.get<"soft_bounce">();
   out.assume_final = lmtp && twins.flag("assume_final");
   out.verify_by_data = twins.text("address_verify_target") == "data";

@@ -15,6 +15,8 @@
 #include "common/loop/connect.h"
 #include "common/loop/loop.h"
 #include "common/mail/address.h"
+#include "smtp/sasl_settings.h"
+#include "smtp/tls_policy.h"
 
 namespace postern::smtp {
 
@@ -27,6 +29,7 @@ using ServicePorts = std::map<std::string, int, std::less<>>;
 struct Limits {
   Millis connect = Seconds(30);
   Millis helo = Seconds(300);
+  Millis starttls = Seconds(300);
   Millis xforward = Seconds(300);
   Millis mail = Seconds(300);
   Millis rcpt = Seconds(300);
@@ -79,6 +82,7 @@ struct Settings {
   ServicePorts ports;
   bool use_dns = true;      // disable_dns_lookups, smtp_dns_support_level
   bool use_native = false;  // smtp_host_lookup
+  bool use_dnssec = false;  // smtp_dns_support_level = dnssec
   bool ipv4 = true;         // inet_protocols
   bool ipv6 = true;
   AddressPreference preference = AddressPreference::any;
@@ -117,6 +121,16 @@ struct Settings {
   std::size_t mime_boundary_limit = 2048;
   std::size_t body_line_limit = 2048;  // line_length_limit
 
+  TlsSettings tls;
+  // Sessions are resumed for so long (smtp_tls_session_cache_database,
+  // smtp_tls_session_cache_timeout); 0: never.
+  Millis tls_session_lifetime{0};
+  std::vector<std::string> dane_digests;  // tls_dane_digests
+  // A message that has waited for so long may go without TLS after a
+  // handshake that failed (minimal_backoff_time).
+  Millis plaintext_patience = Seconds(300);
+  SaslSettings sasl;
+
   // Keeping connections.
   bool keep_on_demand = true;
   std::vector<std::string> keep_destinations;
@@ -139,6 +153,13 @@ struct Settings {
 // Trouble is one line for log.fatal(). Looks at /etc/services and at the
 // machine's interfaces: call it before the process gives up its rights.
 Result<Settings> read_settings(const config::Config& config, bool lmtp);
+
+// smtp_tls_*; Trouble as above. Needs out.use_dnssec.
+Status read_tls_settings(const config::Config& config, bool lmtp,
+                         Settings& out);
+// smtp_sasl_*; opens the tables of the mechanism filter that live in memory.
+Status read_sasl_settings(const config::Config& config, bool lmtp,
+                          Settings& out);
 
 // A service name or number; nullopt: no such port.
 std::optional<int> parse_port(std::string_view text, const ServicePorts& ports);

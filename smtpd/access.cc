@@ -199,6 +199,9 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::defer_unauth_destination: {
       co_return co_await destination(check, std::move(subject.name));
     }
+    case Check::permit_tls_clientcerts: {
+      co_return co_await known_certificate();
+    }
     case Check::reject_unlisted_sender:
       if (!facts_.sender) co_return Outcome::go_on;
       co_return co_await listed(*facts_.sender, true);
@@ -233,6 +236,7 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::check_helo_access:
     case Check::check_sender_access:
     case Check::check_recipient_access:
+    case Check::check_ccert_access:
     case Check::check_sasl_access:
     case Check::check_etrn_access:
     case Check::table: {

@@ -76,6 +76,7 @@ class Access {
   Task<Outcome> apply(const Restriction* restriction, Subject subject,
                       int depth);
   Task<Outcome> destination(Check check, std::string name);
+  Task<Outcome> known_certificate();
   Task<Outcome> listed(std::string address, bool as_sender);
   Task<Outcome> sender_login(Check check);
   Task<Outcome> own_sender(bool unknown_allowed);

@@ -128,6 +128,27 @@ Task<bool> Access::local_rewriting() {
   co_return false;
 }
 
+// relay_clientcerts: by the fingerprint of the certificate, or of its key.
+Task<Access::Outcome> Access::known_certificate() {
+  if (!facts_.tls || !facts_.tls->peer.present ||
+      settings_->relay_clientcerts.empty())
+    co_return Outcome::go_on;
+  const tls::PeerCertificate& peer = facts_.tls->peer;
+  ipc::TableFind question;
+  question.maps = settings_->relay_clientcerts;
+  question.keys = {peer.fingerprint, peer.key_fingerprint};
+  question.partial_from = 2;
+  Result<ipc::TableAnswer> answer =
+      co_await surroundings_.find(std::move(question));
+  if (!answer || answer->trouble.present) {
+    log_.warning("relay_clientcerts: lookup error for fingerprint '{}', pkey "
+                 "fingerprint {}: {}", peer.fingerprint, peer.key_fingerprint,
+                 answer ? answer->trouble.text : answer.trouble().text);
+    co_return Outcome::go_on;
+  }
+  co_return answer->found ? Outcome::permit : Outcome::go_on;
+}
+
 bool Access::rewrites_for_login() const {
   if (!is_login(facts_)) return false;
   for (const Restriction& one : settings_->local_clients)

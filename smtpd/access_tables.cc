@@ -97,6 +97,15 @@ std::vector<ipc::TableFind> Access::questions(
     case Check::check_recipient_access:
       if (facts_.recipient) by_address();
       break;
+    case Check::check_ccert_access:
+      if (!facts_.tls || !facts_.tls->peer.present) break;
+      for (const std::string& kind : restriction.search_order)
+        out.push_back({maps,
+                       {kind == "cert_fingerprint"
+                            ? facts_.tls->peer.fingerprint
+                            : facts_.tls->peer.key_fingerprint},
+                       1});
+      break;
     case Check::check_sasl_access:
       if (facts_.login)
         out.push_back({maps, {mail::fold_key(facts_.login->user)}, 1});
@@ -115,6 +124,9 @@ Access::Subject Access::judged_subject(Check check) const {
   switch (check) {
     case Check::check_client_access:
       return {facts_.client.shown(), "Client host", check};
+    case Check::check_ccert_access:
+      return {facts_.client.shown(), "Client certificate",
+              Check::check_client_access};
     case Check::check_reverse_client_hostname_access:
       return {facts_.client.reverse_name, "Unverified Client host",
               Check::check_client_access};

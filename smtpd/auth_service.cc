@@ -18,8 +18,6 @@ constexpr Millis answer_limit = Seconds(30);
 // How long a connection without a line from the server is kept.
 constexpr Millis longest_silence = std::chrono::hours(24);
 
-constexpr Millis between_refreshes = Seconds(10);
-
 constexpr std::size_t longest_line = 65536;
 constexpr std::size_t most_handshake_lines = 1000;
 constexpr std::size_t most_mechanisms = 64;
@@ -56,8 +54,8 @@ void AuthService::begin() {
   nursery_.start(live());
 }
 
-void AuthService::refresh() {
-  if (Clock::now() - last_attempt_ >= between_refreshes) begin();
+void AuthService::refresh(Millis between) {
+  if (Clock::now() - last_attempt_ >= between) begin();
 }
 
 Task<bool> AuthService::reach(Millis limit) {

@@ -52,9 +52,10 @@ class AuthService {
   // within `limit` (connecting() then tells that it goes on).
   Task<bool> reach(Millis limit);
   bool connecting() const { return connecting_; }
-  // Connects again after a loss, without waiting, and not too often: so that
-  // what is offered is what the server has now.
-  void refresh();
+  bool connected() const { return ready_; }
+  // Connects again after a loss, without waiting, when the last attempt is so
+  // long ago: so that what is offered is what the server has now.
+  void refresh(Millis between);
   // What the server has offered last; empty while it was never reached.
   const std::vector<Mechanism>& mechanisms() const { return mechanisms_; }
 

@@ -12,6 +12,8 @@ namespace {
 // how long the reply to EHLO does.
 constexpr Millis before_greeting = Seconds(1);
 constexpr Millis before_ehlo = Seconds(10);
+// At most so often new sessions make a lost connection anew.
+constexpr Millis between_refreshes = Seconds(10);
 
 const std::string& or_else(const std::string& text, const std::string& other) {
   return text.empty() ? other : text;
@@ -29,6 +31,15 @@ std::optional<std::string> trusted_name(const tls::Facts& facts) {
 bool contains(const std::vector<std::string>& words, const std::string& word) {
   for (const std::string& each : words)
     if (equal_nocase(each, word)) return true;
+  return false;
+}
+
+// A client that could bind, and was not offered it, says so; to a server that
+// has the binding this looks like an offer that somebody took out (RFC 5802
+// section 6). So the server hears of it only where it is offered.
+bool offers_binding(const std::vector<std::string>& names) {
+  for (const std::string& each : names)
+    if (each.ends_with("-PLUS")) return true;
   return false;
 }
 
@@ -58,7 +69,7 @@ Task<bool> Session::reach_authentication() {
   AuthService& auth = surroundings_.authentication();
   if (!takes_auth()) co_return true;
   if (!auth.mechanisms().empty()) {
-    auth.refresh();
+    auth.refresh(between_refreshes);
     co_return true;
   }
   const bool reached = co_await auth.reach(before_greeting);
@@ -151,11 +162,7 @@ AuthStart Session::auth_start(const std::string& method) const {
   start.remote_address = facts_.client.address;
   start.remote_port = facts_.client.port;
   start.secured = encrypted();
-  if (facts_.tls) {
-    start.certificate_name = trusted_name(*facts_.tls);
-    start.server_end_point = facts_.tls->server_end_point;
-    start.exporter = facts_.tls->exporter;
-  }
+  if (facts_.tls) start.certificate_name = trusted_name(*facts_.tls);
   return start;
 }
 
@@ -177,6 +184,10 @@ Task<bool> Session::authenticate(std::string method,
     answer.text = "Invalid base64 data in initial response";
   } else {
     AuthStart start = auth_start(method);
+    if (facts_.tls && offers_binding(names)) {
+      start.server_end_point = facts_.tls->server_end_point;
+      start.exporter = facts_.tls->exporter;
+    }
     // RFC 4954 section 4: "=" is a response of no bytes.
     if (initial) start.initial = *initial == "=" ? "" : *initial;
     answer = co_await exchange->first(std::move(start));

@@ -46,7 +46,7 @@ constexpr RestrictionName names[] = {
     {"check_sender_access", check_sender_access, true},
     {"check_recipient_access", check_recipient_access, true},
     {"check_etrn_access", check_etrn_access, true},
-    {"check_ccert_access", not_built, true},
+    {"check_ccert_access", check_ccert_access, true},
     {"check_sasl_access", check_sasl_access, true},
     {"check_client_a_access", not_built, true},
     {"check_client_mx_access", not_built, true},
@@ -105,24 +105,50 @@ bool takes_table(Check check) {
   return check >= check_client_access && check <= check_etrn_access;
 }
 
+// "{ type:table { search_order = cert_fingerprint } }", or a table alone.
+Restriction parse_certificate_check(const std::string& word,
+                                    const std::string& argument) {
+  Restriction out{check_ccert_access, word, argument, false,
+                  {"cert_fingerprint", "pubkey_fingerprint"}};
+  const Restriction wrong{no_argument, word, "", false, {}};
+  if (argument.starts_with('{')) {
+    const auto parts = split_braced(
+        std::string_view(argument).substr(1, argument.size() - 2));
+    if (!parts || parts->empty() || parts->size() > 2) return wrong;
+    out.argument = parts->front();
+    if (parts->size() == 2) {
+      const std::vector<std::string> order =
+          split_words(parts->back(), ", \t\r\n{}=");
+      if (order.size() < 2 || order.front() != "search_order") return wrong;
+      out.search_order.assign(order.begin() + 1, order.end());
+    }
+  }
+  for (const std::string& each : out.search_order)
+    if (each != "cert_fingerprint" && each != "pubkey_fingerprint")
+      return wrong;
+  return out.argument.find(':') == std::string::npos ? wrong : out;
+}
+
 // One restriction at words[at]; leaves `at` at its last word.
 Restriction parse_one(const std::vector<std::string>& words, std::size_t& at,
                       const std::vector<std::string>& classes) {
   const std::string& word = words[at];
   const RestrictionName* row = find_name(word);
   if (row == nullptr) {
-    if (word.find(':') != std::string::npos) return {table, word, word, false};
+    if (word.find(':') != std::string::npos) return {table, word, word, false, {}};
     if (std::find(classes.begin(), classes.end(), word) != classes.end())
-      return {restriction_class, word, "", false};
-    return {unknown, word, "", false};
+      return {restriction_class, word, "", false, {}};
+    return {unknown, word, "", false, {}};
   }
-  if (!row->argument) return {row->check, word, "", false};
-  if (at + 1 == words.size()) return {no_argument, word, "", false};
+  if (!row->argument) return {row->check, word, "", false, {}};
+  if (at + 1 == words.size()) return {no_argument, word, "", false, {}};
   const std::string& argument = words[at + 1];
   if (takes_table(row->check) && argument.find(':') == std::string::npos)
-    return {no_argument, word, "", false};
+    return {no_argument, word, "", false, {}};
   ++at;
-  return {row->check, word, argument, false};
+  if (row->check == check_ccert_access)
+    return parse_certificate_check(word, argument);
+  return {row->check, word, argument, false, {}};
 }
 
 bool protects(Check check) {
@@ -147,7 +173,7 @@ RestrictionList parse_restrictions(std::string_view value,
   RestrictionList list;
   const auto words = split_braced(value);
   if (!words) {
-    list.push_back({unknown, std::string(value), "", false});
+    list.push_back({unknown, std::string(value), "", false, {}});
     return list;
   }
   bool warn = false;

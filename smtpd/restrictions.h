@@ -51,6 +51,7 @@ enum class Check : std::uint8_t {
   check_helo_access,
   check_sender_access,
   check_recipient_access,
+  check_ccert_access,
   check_sasl_access,
   check_etrn_access,
   table,              // "type:name" alone: by the list it stands in
@@ -76,6 +77,8 @@ struct Restriction {
   std::string name;      // as written
   std::string argument;  // table, domain, seconds
   bool warn_only = false;  // warn_if_reject stands before it
+  // check_ccert_access: which fingerprints are asked for, in order.
+  std::vector<std::string> search_order = {};
 };
 using RestrictionList = std::vector<Restriction>;
 

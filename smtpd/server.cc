@@ -49,6 +49,7 @@ void Server::preload() {
   std::vector<std::string> maps{relaxed_->command_filter,
                                 relaxed_->discard_maps,
                                 relaxed_->reject_footer_maps,
+                                relaxed_->relay_clientcerts,
                                 relaxed_->sasl.login_maps};
   const RestrictionSet& set = relaxed_->restrictions;
   std::vector<const RestrictionList*> lists{

@@ -9,6 +9,7 @@ namespace postern::smtpd {
 namespace {
 
 constexpr Millis farewell_limit = Seconds(10);
+constexpr const char* lost_connection = "lost connection";
 
 }  // namespace
 
@@ -99,6 +100,7 @@ Task<bool> Session::admit() {
                        s->connection_rate_limit == 0 &&
                        s->message_rate_limit == 0 &&
                        s->recipient_rate_limit == 0 &&
+                       s->new_tls_session_rate_limit == 0 &&
                        s->sasl.rate_limit == 0))
     co_return true;
   const bool spared = co_await access_.in_list(&s->event_exceptions);
@@ -308,7 +310,7 @@ Task<bool> Session::dispatch(Verb verb, CommandLine line) {
 
 void Session::farewell(const Hangup& hangup) {
   const bool late = hangup.why == Hangup::Why::timed_out;
-  ended_by_ = late ? "timeout" : "lost connection";
+  ended_by_ = late ? "timeout" : lost_connection;
   if (!late) return;
   facts_.note(Fault::protocol);
   const std::string text = fmt::format("421 4.4.2 {} Error: timeout exceeded",
@@ -326,7 +328,10 @@ void Session::log_end() {
   else if (ended_by_ != nullptr && facts_.where == "BDAT content")
     log_.info("{} after BDAT ({} bytes) from {}", ended_by_, content_bytes_,
               shown);
-  else if (ended_by_ != nullptr)
+  // A client that hangs up when its message is taken has lost nothing.
+  else if (ended_by_ != nullptr && (facts_.where != "END-OF-MESSAGE" ||
+                                    std::string_view(ended_by_) !=
+                                        lost_connection))
     log_.info("{} after {} from {}", ended_by_, facts_.where, shown);
   std::string line = "disconnect from " + shown;
   Count sum;

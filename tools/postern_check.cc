@@ -105,6 +105,29 @@ void check_directories(const Suite& suite, Report& report) {
   }
 }
 
+// authd's store of users: its owner's alone.
+void check_user_store(const Suite& suite, Report& report) {
+  const std::string directory = data_directory_of(Role::authd, suite.config);
+  struct stat place, facts;
+  if (::stat(directory.c_str(), &place) != 0) return;
+  for (const char* name : {"/users.db", "/users.db-wal", "/users.db-shm"}) {
+    const std::string path = directory + name;
+    if (::lstat(path.c_str(), &facts) != 0) continue;
+    const std::string hint =
+        "chown --reference=" + directory + " " + path + "; chmod 600 " + path;
+    if (!S_ISREG(facts.st_mode))
+      report.add(Weight::warning, "is not a file: " + path);
+    else if (facts.st_uid != place.st_uid)
+      report.add(Weight::warning,
+                 "not owned by the owner of " + directory +
+                     ", so that nobody can log in: " + path,
+                 hint);
+    else if ((facts.st_mode & 077) != 0)
+      report.add(Weight::warning,
+                 "others can get at the users' password hashes: " + path, hint);
+  }
+}
+
 void check_users(const Suite& suite, Report& report) {
   if (!suite.as_root) return;
   using sandbox::UserClass;
@@ -162,6 +185,7 @@ int check(Suite& suite) {
   check_configuration(suite, report);
   check_file_rights(suite, report);
   check_directories(suite, report);
+  check_user_store(suite, report);
   check_users(suite, report);
   check_programs(suite, report);
   check_set_gid(suite, report);

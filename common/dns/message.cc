@@ -14,7 +14,7 @@ namespace {
 constexpr std::pair<Type, std::string_view> type_names[] = {
     {Type::a, "A"},     {Type::ns, "NS"},     {Type::cname, "CNAME"},
     {Type::soa, "SOA"}, {Type::ptr, "PTR"},   {Type::mx, "MX"},
-    {Type::txt, "TXT"}, {Type::aaaa, "AAAA"},
+    {Type::txt, "TXT"}, {Type::aaaa, "AAAA"}, {Type::tlsa, "TLSA"},
 };
 
 // Reads forward through a message; ok() is false after a read past the end.
@@ -129,6 +129,16 @@ std::string soa(Cursor& data) {
   return text;
 }
 
+// RFC 6698 section 2.2: "3 1 1 0A1B…".
+std::string tlsa(Cursor& data, std::size_t end) {
+  std::string text = fmt::format("{} ", data.byte());
+  text += fmt::format("{} ", data.byte());
+  text += fmt::format("{} ", data.byte());
+  while (data.ok() && data.at() < end)
+    text += fmt::format("{:02X}", data.byte());
+  return text;
+}
+
 // The record's data, which lie between the cursor and `end`.
 void read_data(Cursor& data, std::size_t end, Record& record) {
   switch (record.type) {
@@ -152,6 +162,9 @@ void read_data(Cursor& data, std::size_t end, Record& record) {
       break;
     case Type::soa:
       record.value = soa(data);
+      break;
+    case Type::tlsa:
+      record.value = tlsa(data, end);
       break;
   }
 }

@@ -51,6 +51,7 @@ constexpr Edge edges[] = {
     edge<TableFind>(Role::local, Role::lookup),
     edge<UserFind>(Role::local, Role::lookup),
     edge<MailHostsFind>(Role::smtp, Role::lookup),
+    edge<FileFind>(Role::smtp, Role::lookup),
     edge<ClientNameFind>(Role::smtpd, Role::lookup),
     edge<DnsFind>(Role::smtpd, Role::lookup),
     edge<DnsFind>(Role::smtp, Role::lookup),

@@ -14,6 +14,7 @@
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
 #include "common/ipc/messages/dial.h"
+#include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -97,7 +98,8 @@ std::string group(const std::string& header) {
 std::string pages() {
   return group<AuthChannel, AuthChannelAnswer>("auth.h") +
          group<MessageBegin, MessageBegun, MessageRecipient, MessageContent,
-               MessageMark, MessageEnd, MessageVerdict, MessageAbort>(
+               MessageMark, MessageEnd, MessageVerdict, MessageAbort, RoomFind,
+               RoomAnswer>(
              "content.h") +
          group<Welcome, SettingWire, RowWire, ListenerWire, Ready, Stress,
                LinkRequest, LinkAnswer, LinkArrival, WorkerRequest, Wakeup,
@@ -105,9 +107,14 @@ std::string pages() {
          group<DeliverRequest, DeliverRecipient, DeliverReport, DeliverResult>(
              "deliver.h") +
          group<DialPath, DialHost, DialAnswer>("dial.h") +
+         group<IdentityFind, IdentityAnswer, ChainWire, SignRequest, SignAnswer,
+               TicketKeysFind, TicketKeysAnswer, TicketKeyWire, SessionFind,
+               SessionAnswer, SessionKeep, SecretFileRequest,
+               SecretFileAnswer>("keys.h") +
          group<TableFind, TableAnswer, UserFind, UserAnswer, MailHostsFind,
                MailHostsAnswer, HostAddress, ClientNameFind, ClientNameAnswer,
-               DnsFind, DnsAnswer, AnvilNote, AnvilAnswer>("lookup.h") +
+               DnsFind, DnsAnswer, FileFind, FileAnswer,
+               AnvilNote, AnvilAnswer>("lookup.h") +
          group<MessageAdmit, RouteWire, FlushRequest, FlushAnswer,
                NoticeRequest, NoticeRecipient, NoticeDone>("queue.h") +
          group<StoreRequest, StoreAnswer>("worker.h") +

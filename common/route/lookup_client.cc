@@ -163,8 +163,22 @@ Task<ipc::ClientNameAnswer> LookupClient::client_name(std::string address) {
   co_return std::move(failed);
 }
 
-Task<ipc::DnsAnswer> LookupClient::dns(std::string name, std::string type) {
+Task<Result<std::string>> LookupClient::file(std::string path,
+                                             std::string what) {
+  ipc::FileFind question;
+  question.path = std::move(path);
+  question.what = std::move(what);
+  Result<ipc::FileAnswer> answer =
+      co_await ask(std::move(question), table_limit);
+  if (!answer) co_return answer.trouble();
+  if (answer->trouble.present) co_return answer->trouble.trouble();
+  co_return std::move(answer->content);
+}
+
+Task<ipc::DnsAnswer> LookupClient::dns(std::string name, std::string type,
+                                       bool dnssec) {
   ipc::DnsFind question;
+  question.dnssec = dnssec;
   question.name = std::move(name);
   question.type = std::move(type);
   Result<ipc::DnsAnswer> answer =

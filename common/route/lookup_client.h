@@ -59,8 +59,12 @@ class LookupClient {
   // --- names; failures to ask are answers like failures to find out ---
   Task<ipc::MailHostsAnswer> mail_hosts(ipc::MailHostsFind question);
   Task<ipc::ClientNameAnswer> client_name(std::string address);
-  // `type` is "A", "MX", …
-  Task<ipc::DnsAnswer> dns(std::string name, std::string type);
+  // `type` is "A", "MX", … `dnssec`: validated.
+  Task<ipc::DnsAnswer> dns(std::string name, std::string type,
+                           bool dnssec = false);
+
+  // --- files that tables name; `what` as in ipc::FileFind ---
+  Task<Result<std::string>> file(std::string path, std::string what);
 
   // --- rates of clients ---
   // `event` and `client` as in ipc::AnvilNote.

@@ -152,7 +152,9 @@ void try_processes(Probe& probe, const Profile& row) {
   probe.saw("setgid", ::setgid(0));
   probe.saw("setgroups", static_cast<long>(::syscall(SYS_setgroups, 0, 0)));
   probe.saw("capset", ::syscall(SYS_capset, nullptr, nullptr));
-  probe.saw("setpriority", ::setpriority(PRIO_PROCESS, 0, 0));
+  if (!row.has(Grant::threads))
+    probe.saw("setpriority", ::setpriority(PRIO_PROCESS, 0, 0));
+  probe.saw("setpriority of others", ::setpriority(PRIO_PROCESS, 1, 19));
   const rlimit limit{1024, 1024};
   probe.saw("setrlimit",
             ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr));

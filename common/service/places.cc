@@ -28,7 +28,7 @@ constexpr QueueDirectory directories[] = {
 };
 
 constexpr std::string_view key_parameters[] = {
-    "smtpd_tls_chain_files", "smtpd_tls_key_file",  "smtpd_tls_dkey_file",
+    "smtpd_tls_chain_files", "smtpd_tls_key_file",
     "smtpd_tls_eckey_file",  "smtp_tls_chain_files", "smtp_tls_key_file",
     "smtp_tls_dkey_file",    "smtp_tls_eckey_file",  "lmtp_tls_chain_files",
     "lmtp_tls_key_file",     "lmtp_tls_dkey_file",   "lmtp_tls_eckey_file",
@@ -98,7 +98,7 @@ sandbox::Places places_of(Role role, const config::Config& config) {
   for (const QueueDirectory& each : directories)
     if (each.holds_mail) places.queue.push_back(queue + "/" + std::string(each.name));
   places.data = data_directory_of(role, config);
-  places.secrets = secret_files(config);
+  // Key files are not among them: authd gets those from master, opened.
   if (role == Role::authd) places.sasl = sasl_files(config);
   return places;
 }

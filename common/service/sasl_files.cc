@@ -5,9 +5,15 @@
 
 namespace postern {
 
-bool lets_log_in_by_cyrus(const config::Config& config) {
-  return config.get<"smtpd_sasl_auth_enable">() &&
-         equal_nocase(config.text("smtpd_sasl_type"), "cyrus");
+bool needs_cyrus(std::string_view program, const config::NameValues& overrides,
+                 const config::Config& main) {
+  const config::Config config = main.with_overrides(overrides);
+  if (!equal_nocase(config.text("smtpd_sasl_type"), "cyrus")) return false;
+  if (program == "authd")
+    for (const auto& [name, value] : overrides)
+      if (name == "smtpd_sasl_type") return true;
+  return (program == "smtpd" || program == "postscreen") &&
+         config.get<"smtpd_sasl_auth_enable">();
 }
 
 std::vector<std::string> sasl_directories(const config::Config& config) {

@@ -10,9 +10,12 @@
 
 namespace postern {
 
-// Does a process with this configuration let clients log in by the Cyrus
-// library (smtpd_sasl_auth_enable, smtpd_sasl_type)?
-bool lets_log_in_by_cyrus(const config::Config& config);
+// Does this row of master.conf need the Cyrus library? One of smtpd does where
+// it lets clients log in by it (smtpd_sasl_auth_enable, smtpd_sasl_type), one
+// of authd where it says so itself (-o smtpd_sasl_type=cyrus). `main` is the
+// configuration without the row's overrides.
+bool needs_cyrus(std::string_view program, const config::NameValues& overrides,
+                 const config::Config& main);
 
 // Where APPLICATION.conf is looked for, in order: cyrus_sasl_config_path, or
 // where that is empty DIRECTORY/sasl beside main.conf, /etc/sasl2,

@@ -7,7 +7,16 @@ namespace {
 
 constexpr Seconds fresh{1};
 
-int accept_any_certificate(int, X509_STORE_CTX*) { return 1; }
+// Nothing is refused here: what is wrong is noted, and the caller decides by
+// its level.
+int note_certificate(int fine, X509_STORE_CTX* store) {
+  if (fine == 1) return 1;
+  const auto* ssl = static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(
+      store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  Connection* connection = ssl == nullptr ? nullptr : connection_of(ssl);
+  if (connection != nullptr) connection->fault.note(store);
+  return 1;
+}
 
 // A session that a later connection may resume.
 int session_arrived(SSL* ssl, SSL_SESSION* session) {
@@ -44,7 +53,7 @@ Status ClientContext::start() {
   if (!made) return made.trouble();
   context_ = std::move(*made);
   SSL_CTX* context = context_.get();
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, accept_any_certificate);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, note_certificate);
   SSL_CTX_dane_enable(context);
   SSL_CTX_set_session_cache_mode(
       context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL |

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/tls/context.h"
+#include "common/tls/verify_words.h"
 
 namespace postern::tls {
 
@@ -16,6 +17,7 @@ struct Connection {
   std::string peer;
   std::string server_name;  // asked for, and served
   std::function<void(std::string)> keep;  // new sessions of a client
+  VerifyError fault;  // of a server's chain, where this is a client
   bool handshaking = true;
 
   const log::Log& log() const { return server ? server->log() : client->log(); }

@@ -93,29 +93,28 @@ bool by_fingerprint(const Wish& wish, const PeerCertificate& peer,
   return false;
 }
 
-bool by_tlsa(SSL* ssl, const Wish& wish, std::string* which) {
-  if (wish.tlsa.empty()) return false;
-  X509* anchor = nullptr;
-  EVP_PKEY* anchor_key = nullptr;
-  if (SSL_get0_dane_authority(ssl, &anchor, &anchor_key) < 0 ||
-      SSL_get_verify_result(ssl) != X509_V_OK)
-    return false;
+// The verification has held the chain against TLSA records, trust anchors and
+// names; what a resumed session was held to is part of its key.
+bool by_verification(SSL* ssl, const Wish& wish, std::string* which) {
+  const bool records = !wish.tlsa.empty();
+  if (!records && wish.names.empty()) return false;
+  if (SSL_get_verify_result(ssl) != X509_V_OK) return false;
   std::uint8_t usage = 0, selector = 0, matching = 0;
-  SSL_get0_dane_tlsa(ssl, &usage, &selector, &matching, nullptr, nullptr);
-  *which = fmt::format("TLSA {} {} {}", usage, selector, matching);
+  const bool resumed = SSL_session_reused(ssl) == 1;
+  if (records && !resumed) {
+    X509* anchor = nullptr;
+    EVP_PKEY* anchor_key = nullptr;
+    if (SSL_get0_dane_authority(ssl, &anchor, &anchor_key) < 0) return false;
+    SSL_get0_dane_tlsa(ssl, &usage, &selector, &matching, nullptr, nullptr);
+  }
+  const char* name = SSL_get0_peername(ssl);
+  if (resumed)
+    *which = "the session resumed";
+  else if (!wish.tlsa.empty())
+    *which = fmt::format("TLSA {} {} {}", usage, selector, matching);
+  else
+    *which = name == nullptr ? "address" : name;
   return true;
-}
-
-bool by_name(const Wish& wish, const PeerCertificate& peer,
-             std::string* which) {
-  if (!peer.trusted) return false;
-  for (const std::string& name : peer.names)
-    for (const std::string& pattern : wish.names)
-      if (name_matches(name, pattern, wish.wildcard_for_several_labels)) {
-        *which = name;
-        return true;
-      }
-  return false;
 }
 
 }  // namespace
@@ -143,11 +142,20 @@ Facts facts_of(SSL* ssl, const std::string& digest) {
   return facts;
 }
 
-void match(SSL* ssl, const Wish& wish, Facts* facts) {
-  if (!facts->peer.present) return;
-  facts->matched = by_fingerprint(wish, facts->peer, &facts->matched_by) ||
-                   by_tlsa(ssl, wish, &facts->matched_by) ||
-                   by_name(wish, facts->peer, &facts->matched_by);
+void match(SSL* ssl, const Wish& wish, Facts* facts, VerifyError* fault) {
+  PeerCertificate& peer = facts->peer;
+  if (!peer.present) return;
+  if (wish.fingerprints.empty()) {
+    facts->matched = by_verification(ssl, wish, &facts->matched_by);
+    return;
+  }
+  facts->matched = by_fingerprint(wish, peer, &facts->matched_by);
+  if (facts->matched) return;
+  // No authority can make up for it. Postfix has made TLSA records of the
+  // fingerprints, and says so.
+  peer.trusted = false;
+  fault->code = X509_V_ERR_DANE_NO_MATCH;
+  fault->depth = 0;
 }
 
 }  // namespace postern::tls

@@ -3,6 +3,7 @@
 
 #include "common/tls/facts.h"
 #include "common/tls/handshake.h"
+#include "common/tls/verify_words.h"
 
 namespace postern::tls {
 
@@ -10,7 +11,8 @@ namespace postern::tls {
 Facts facts_of(SSL* ssl, const std::string& digest);
 
 // A client: does the server's certificate fit the wish? Sets matched and
-// matched_by.
-void match(SSL* ssl, const Wish& wish, Facts* facts);
+// matched_by, and where the level leaves no other trust, trusted. `fault` is
+// what there is to be said of a certificate that does not.
+void match(SSL* ssl, const Wish& wish, Facts* facts, VerifyError* fault);
 
 }  // namespace postern::tls

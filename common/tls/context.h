@@ -71,6 +71,9 @@ class ServerContext {
   KeyHolder* holder_;
   log::Log log_;
   X509Trust trust_;
+  // What clients are told of the authorities that their certificates may have.
+  std::unique_ptr<STACK_OF(X509_NAME), void (*)(STACK_OF(X509_NAME)*)>
+      authorities_{nullptr, nullptr};
   Key dh_;
   SslCtx context_;
   std::string version_;  // of the certificates

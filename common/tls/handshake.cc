@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "common/os/files.h"
+#include "common/tls/certificate.h"
 #include "common/tls/connection.h"
 #include "common/tls/connection_facts.h"
 #include "common/tls/fiber.h"
@@ -97,9 +100,16 @@ void log_success(const Connection& connection, const Facts& facts,
   const log::Log& log = connection.log();
   const PeerCertificate& peer = facts.peer;
   const bool verbose = connection.log_level() >= 2;
-  if (peer.present && !peer.trusted && (verbose || log_untrusted))
-    log.info("certificate verification failed for {}: {}", connection.peer,
-             peer.fault);
+  // A fingerprint needs no authority beside it.
+  const bool doubtful = peer.present && !peer.trusted && !facts.matched;
+  if (doubtful && (verbose || log_untrusted)) {
+    if (connection.fault.present())
+      log.info(std::string_view(
+          verify_line(connection.fault, connection.peer, true)));
+    else
+      log.info("certificate verification failed for {}: {}", connection.peer,
+               peer.fault);
+  }
   if (peer.present && verbose)
     log.info("{}: subject_CN={}, issuer_CN={}, fingerprint={}, "
              "pkey_fingerprint={}",
@@ -141,7 +151,96 @@ bool set_server_name(SSL* ssl, const std::string& name) {
                   const_cast<char*>(name.c_str())) == 1;
 }
 
-Status set_wish(SSL* ssl, const Wish& wish) {
+// What a list of trust anchors holds, as TLSA records of usage DANE-TA.
+std::vector<Tlsa> anchors_of(const std::string& pem) {
+  std::vector<Tlsa> out;
+  const Owned<BIO, BIO_vfree> source(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  char* name = nullptr;
+  char* header = nullptr;
+  unsigned char* data = nullptr;
+  long size = 0;
+  while (PEM_read_bio(source.get(), &name, &header, &data, &size) == 1) {
+    Tlsa one;
+    one.usage = 2;
+    one.selector = std::string_view(name) == "PUBLIC KEY" ? 1 : 0;
+    one.data.assign(reinterpret_cast<char*>(data),
+                    static_cast<std::size_t>(size));
+    out.push_back(std::move(one));
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(data);
+  }
+  ERR_clear_error();
+  return out;
+}
+
+bool only_certificates(const std::vector<Tlsa>& anchors) {
+  return std::all_of(anchors.begin(), anchors.end(),
+                     [](const Tlsa& one) { return one.selector == 0; });
+}
+
+// Certificates are a store of their own, instead of the context's: a server's
+// own certificate may be among them.
+Status trust_certificates(SSL* ssl, const std::vector<Tlsa>& anchors) {
+  const X509Trust store(X509_STORE_new());
+  for (const Tlsa& one : anchors) {
+    const X509Certificate certificate = parse_certificate(one.data);
+    if (!certificate || X509_STORE_add_cert(store.get(), certificate.get()) != 1)
+      return give_up("3.5", first_error("a trust anchor cannot be used"));
+  }
+  SSL_set1_verify_cert_store(ssl, store.get());
+  X509_VERIFY_PARAM_set_flags(SSL_get0_param(ssl), X509_V_FLAG_PARTIAL_CHAIN);
+  return {};
+}
+
+Status set_records(SSL* ssl, const Wish& wish) {
+  std::vector<Tlsa> records = anchors_of(wish.trust_anchors);
+  if (!wish.trust_anchors.empty() && records.empty())
+    return give_up("3.5", "no usable trust anchor");
+  if (!records.empty() && wish.tlsa.empty() && only_certificates(records))
+    return trust_certificates(ssl, records);
+  // Bare keys among them: OpenSSL knows such anchors as TLSA records only.
+  records.insert(records.end(), wish.tlsa.begin(), wish.tlsa.end());
+  if (records.empty()) return {};
+  if (SSL_dane_enable(ssl, nullptr) != 1)
+    return give_up("3.5", first_error("DANE cannot be used"));
+  int taken = 0;
+  for (const Tlsa& each : records)
+    if (SSL_dane_tlsa_add(
+            ssl, static_cast<std::uint8_t>(each.usage),
+            static_cast<std::uint8_t>(each.selector),
+            static_cast<std::uint8_t>(each.matching),
+            reinterpret_cast<const unsigned char*>(each.data.data()),
+            each.data.size()) == 1)
+      ++taken;
+  ERR_clear_error();
+  // Without any the certificate would be held against nothing.
+  if (taken == 0) return give_up("3.5", "no TLSA record that can be used");
+  SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+  return {};
+}
+
+void set_names(SSL* ssl, const Wish& wish, const log::Log& log) {
+  if (wish.names.empty()) return;
+  SSL_set_hostflags(ssl,
+                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                        (wish.wildcard_for_several_labels
+                             ? X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS
+                             : 0));
+  for (const std::string& name : wish.names)
+    if (SSL_add1_host(ssl, name.c_str()) != 1)
+      log.warning("{}: error loading match name: \"{}\"", wish.peer, name);
+  ERR_clear_error();
+}
+
+Status set_references(SSL* ssl, const Wish& wish, const log::Log& log) {
+  if (Status done = set_records(ssl, wish); !done) return done;
+  set_names(ssl, wish, log);
+  return {};
+}
+
+Status set_wish(SSL* ssl, const Wish& wish, const log::Log& log) {
   const Protocols& protocols = wish.protocols;
   SSL_set_options(ssl, excluded_versions(protocols));
   SSL_set_min_proto_version(ssl, protocols.least);
@@ -151,22 +250,7 @@ Status set_wish(SSL* ssl, const Wish& wish) {
     return give_up("3.5", "the cipher list \"" + wish.ciphers +
                               "\" leaves nothing: " +
                               first_error("unknown reason"));
-  if (!wish.tlsa.empty()) {
-    const std::string base =
-        wish.tlsa_names.empty() ? wish.server_name : wish.tlsa_names.front();
-    if (SSL_dane_enable(ssl, base.c_str()) != 1)
-      return give_up("3.5", first_error("DANE cannot be used"));
-    for (std::size_t i = 1; i < wish.tlsa_names.size(); ++i)
-      SSL_add1_host(ssl, wish.tlsa_names[i].c_str());
-    for (const Tlsa& each : wish.tlsa)
-      SSL_dane_tlsa_add(
-          ssl, static_cast<std::uint8_t>(each.usage),
-          static_cast<std::uint8_t>(each.selector),
-          static_cast<std::uint8_t>(each.matching),
-          reinterpret_cast<const unsigned char*>(each.data.data()),
-          each.data.size());
-    ERR_clear_error();
-  }
+  if (Status done = set_references(ssl, wish, log); !done) return done;
   if (!wish.server_name.empty() &&
       !set_server_name(ssl, wish.server_name))
     return give_up("3.5", "the server name \"" + wish.server_name +
@@ -218,7 +302,7 @@ Task<Result<Facts>> connect(Stream* stream,
   attempt.connection->keep = std::move(wish.keep);
   attempt.ssl = context->connection();
   Status begun = attempt.begin(stream->fd(), "no TLS connection");
-  if (begun) begun = set_wish(attempt.ssl.get(), wish);
+  if (begun) begun = set_wish(attempt.ssl.get(), wish, context->log());
   if (!begun) {
     context->log().warning("TLS library problem: {}", begun.trouble().text);
     co_return begun.trouble();
@@ -230,7 +314,7 @@ Task<Result<Facts>> connect(Stream* stream,
     co_return try_later("7.0", "handshake failure");
   }
   Facts facts = facts_of(attempt.ssl.get(), context->settings().common.digest);
-  match(attempt.ssl.get(), wish, &facts);
+  match(attempt.ssl.get(), wish, &facts, &attempt.connection->fault);
   log_success(*attempt.connection, facts, wish.log_untrusted);
   attempt.finish(stream);
   co_return facts;

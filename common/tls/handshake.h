@@ -36,13 +36,16 @@ struct Wish {
   Protocols protocols;
   std::string ciphers;      // as cipher_list() makes it
   // Facts::matched: one of the fingerprints (of certificate or key) is the
-  // server's; or a TLSA record fits (the first of `tlsa_names` is the TLSA
-  // base domain); or the certificate is trusted and has one of the `names`
-  // (".example.com": any below).
+  // server's; or a TLSA record fits; or the chain is trusted. With the latter
+  // two the certificate must have one of the `names` (".example.com": any
+  // below); of a DANE-EE record the name does not count (RFC 7671 5.1). A
+  // certificate in another name counts as not trusted.
   std::vector<std::string> names;
   std::vector<std::string> fingerprints;
   std::vector<Tlsa> tlsa;
-  std::vector<std::string> tlsa_names;
+  // Certificates and public keys (PEM) that are trusted instead of the
+  // context's authorities.
+  std::string trust_anchors;
   bool wildcard_for_several_labels = true;
   bool log_untrusted = false;  // say why a certificate is not trusted
   // A session of an earlier connection to resume, and who keeps new ones (may

@@ -85,6 +85,11 @@ Status ServerContext::start() {
   Result<X509Trust> trust = load_trust(settings_.common);
   if (!trust) return trust.trouble();
   trust_ = std::move(*trust);
+  if (settings_.ask_certificate && !settings_.common.ca_file.empty())
+    authorities_ = {SSL_load_client_CA_file(settings_.common.ca_file.c_str()),
+                    [](STACK_OF(X509_NAME)* names) {
+                      sk_X509_NAME_pop_free(names, X509_NAME_free);
+                    }};
   const std::string& dh = settings_.dh_file;
   if (!dh.empty() && dh != "auto" && dh != "none") {
     Result<Key> key = load_parameters(dh);
@@ -124,9 +129,8 @@ Result<SslCtx> ServerContext::build(const Identities& identities) const {
   if (settings_.ask_certificate) {
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE,
                        accept_any_certificate);
-    if (!settings_.common.ca_file.empty())
-      SSL_CTX_set0_CA_list(
-          context, SSL_load_client_CA_file(settings_.common.ca_file.c_str()));
+    if (authorities_)
+      SSL_CTX_set0_CA_list(context, SSL_dup_CA_list(authorities_.get()));
   }
   if (settings_.by_name)
     SSL_CTX_callback_ctrl(context, SSL_CTRL_SET_TLSEXT_SERVERNAME_CB,
@@ -166,7 +170,10 @@ Task<Status> ServerContext::renew_certificates() {
   if (!answer) co_return answer.trouble();
   if (answer->trouble.present && answer->chains.empty())
     co_return answer->trouble.trouble();
-  if (answer->unchanged) co_return Status();
+  // Another handshake may have asked at the same time.
+  const bool same = answer->unchanged || answer->version == version_;
+  if (same && answer->trouble.present) co_return answer->trouble.trouble();
+  if (same) co_return Status();
   Result<std::shared_ptr<Identities>> parsed = identities_of(*answer, holder_);
   if (!parsed) co_return parsed.trouble();
   const std::shared_ptr<Identities> identities = std::move(*parsed);

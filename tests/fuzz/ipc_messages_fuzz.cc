@@ -11,6 +11,7 @@
 #include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
 #include "common/ipc/messages/dial.h"
+#include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
 #include "common/ipc/messages/worker.h"
@@ -51,7 +52,10 @@ using All = Messages<
     DeliverReport, DeliverRequest, TableAnswer, TableFind, UserAnswer, UserFind,
     MailHostsAnswer, MailHostsFind, ClientNameAnswer, ClientNameFind, DnsAnswer,
     DnsFind, AnvilAnswer, AnvilNote, StoreAnswer, StoreRequest,
-    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost>;
+    AuthChannelAnswer, AuthChannel, DialAnswer, DialPath, DialHost, RoomAnswer,
+    RoomFind, IdentityAnswer, IdentityFind, SignAnswer, SignRequest,
+    TicketKeysAnswer, TicketKeysFind, SessionAnswer, SessionFind, SessionKeep,
+    SecretFileAnswer, SecretFileRequest, FileAnswer, FileFind>;
 
 }  // namespace
 

@@ -11,8 +11,10 @@ TREES = ["smtpd", "cleanup", "qmgr", "smtp", "local", "lookup", "authd",
          "tools", "master", "common"]
 
 # The SMTP client reads its parameters by the part behind smtp_ or lmtp_; the
-# queue manager those of a transport by the part behind its name.
-DYNAMIC = {"smtp_": "smtp", "lmtp_": "smtp", "local": "qmgr"}
+# queue manager those of a transport by the part behind its name; common/tls
+# those of the server by the part behind smtpd.
+DYNAMIC = {"smtp_": "smtp", "lmtp_": "smtp", "local": "qmgr",
+           "smtpd": "common"}
 
 # Read by common/config itself, or only as part of other values.
 IN_VALUES = {"compatibility_level", "multi_instance_name", "mynetworks_style"}
@@ -22,10 +24,9 @@ IN_VALUES = {"compatibility_level", "multi_instance_name", "mynetworks_style"}
 REFUSED = {
     "fallback_transport", "fallback_transport_maps", "mailbox_command",
     "mailbox_command_maps", "mailbox_transport", "mailbox_transport_maps",
-    "smtpd_proxy_filter", "smtpd_tls_security_level",
+    "smtpd_proxy_filter",
     "smtpd_upstream_proxy_protocol",
-} | {f"{side}_tls_{kind}" for side in ("smtpd", "smtp", "lmtp")
-     for kind in ("chain_files", "key_file", "dkey_file", "eckey_file")}
+}
 
 
 def words(path):
@@ -62,8 +63,10 @@ class Sources:
     def read(self, name):
         if name in self.all:
             return True
+        # common/tls asks for "_tls_CAfile" of whoever it works for.
         return any(name.startswith(prefix) and
-                   name[len(prefix):] in self.by_tree[tree]
+                   (name[len(prefix):] in self.by_tree[tree] or
+                    name[len(prefix) - 1:] in self.by_tree["common"])
                    for prefix, tree in DYNAMIC.items())
 
 

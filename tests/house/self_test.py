@@ -35,7 +35,7 @@ def log_shapes():
     """The words of each shape in docs/logging.md stand in a source file."""
     sources = ""
     for tree in ("smtpd", "cleanup", "qmgr", "smtp", "local", "lookup",
-                 "master", "tools", "common"):
+                 "authd", "master", "tools", "common"):
         for path in (TOP / tree).rglob("*.cc"):
             text = re.sub(r'\\(.)', r"\1", path.read_text())
             sources += re.sub(r'"\s*"', "", text) + "\n"

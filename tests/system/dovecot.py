@@ -22,7 +22,7 @@ disable_plaintext_auth = no
 auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 xoauth2 \
 oauthbearer anonymous external
 auth_failure_delay = 0
-auth_username_format = %Lu
+auth_username_format = {form}
 default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
@@ -66,7 +66,7 @@ def program():
 
 
 class Dovecot:
-    def __init__(self, top, socket, port, users):
+    def __init__(self, top, socket, port, users, username_format="%Lu"):
         """`users`: name to password. `socket` is made for its owner alone."""
         self.top, self.socket = pathlib.Path(top), pathlib.Path(socket)
         self.child = None
@@ -82,7 +82,7 @@ class Dovecot:
         group = pwd.getpwnam(user).pw_gid
         (self.top / "dovecot.conf").write_text(CONFIGURATION.format(
             top=self.top, user=user, group=grp.getgrgid(group).gr_name,
-            socket=self.socket, port=port))
+            socket=self.socket, port=port, form=username_format))
 
     def start(self):
         self.socket.parent.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,10 @@ from suite import Suite, wait_until
 GRANTED = {
     "smtp": {"socket:inet", "socket:connect"},    # LMTP servers on this host
     "lookup": {"socket:inet", "socket:connect"},  # servers of databases
+    "authd": {"socket:connect"},                  # saslauthd
 }
-DAEMONS = {"smtpd", "cleanup", "qmgr", "smtp", "local", "lookup", "worker"}
+DAEMONS = {"smtpd", "cleanup", "qmgr", "smtp", "local", "lookup", "worker",
+           "authd"}
 # lookup opens tables wherever they are readable; its own rights decide.
 MAY_READ = {"lookup": {"file:secret"}, "worker": set()}
 
@@ -46,6 +48,7 @@ def main(bin_dir, probe):
     listener.listen()
     (suite.top / "mail").mkdir()
     suite.configure(
+        rows="auth unix n - n - 1 authd\n",
         mydestination="mail.example.com", alias_maps="",
         local_recipient_maps="unix:passwd.byname",
         mail_spool_directory=suite.top / "mail", relayhost="[127.0.0.1]:1",

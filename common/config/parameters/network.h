@@ -17,6 +17,9 @@ inline constexpr Row network_rows[] = {
     list("dns_servers", "",
          "Name servers, as address or [address]:port; empty for those of "
          "resolv.conf."),
+    path("dns_trust_anchor_file", "",
+         "File of DS or DNSKEY records where DNSSEC validation begins; empty "
+         "for the root's."),
     text("dnssec_probe", "ns:.", "Query that finds out whether DNSSEC works."),
     boolean("ignore_mx_lookup_error", "no",
             "Whether failing MX lookups fall back to addresses."),

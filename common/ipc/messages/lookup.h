@@ -76,10 +76,14 @@ struct HostAddress {
   std::string host;     // the name it belongs to
   std::string address;  // numeric
   std::int64_t preference = 0;  // of the MX record
+  std::string canonical;        // what `host` is an alias of, or `host`
+  bool secure = false;          // the address was validated by DNSSEC here
   static constexpr auto wire() {
     return message("host.address", field("host", &HostAddress::host),
                    field("address", &HostAddress::address),
-                   field("preference", &HostAddress::preference));
+                   field("preference", &HostAddress::preference),
+                   field("canonical", &HostAddress::canonical),
+                   field("secure", &HostAddress::secure));
   }
 };
 
@@ -89,6 +93,10 @@ struct MailHostsAnswer {
   std::vector<HostAddress> addresses;
   bool used_mx = false;    // false: the name itself was used (implicit MX)
   bool null_mx = false;    // RFC 7505
+  // With used_mx: what the domain is an alias of, or the domain; and whether
+  // the MX records were validated by DNSSEC here.
+  std::string canonical;
+  bool secure = false;
   // With used_mx: no MX host has an address. Otherwise the domain is at fault.
   TroubleWire trouble;     // "Host or domain name not found. Name service error
                            // for name=… type=MX: Host not found"
@@ -97,6 +105,8 @@ struct MailHostsAnswer {
                    field("addresses", &MailHostsAnswer::addresses),
                    field("used_mx", &MailHostsAnswer::used_mx),
                    field("null_mx", &MailHostsAnswer::null_mx),
+                   field("canonical", &MailHostsAnswer::canonical),
+                   field("secure", &MailHostsAnswer::secure),
                    field("trouble", &MailHostsAnswer::trouble));
   }
 };
@@ -107,11 +117,13 @@ struct MailHostsFind {
   bool use_mx = true;      // false: addresses of this host only
   bool native = false;     // also ask the system's hosts file (smtp_host_lookup)
   bool dns = true;         // false: disable_dns_lookups
+  bool dnssec = false;     // validate (smtp_dns_support_level = dnssec)
   static constexpr auto wire() {
     return message("hosts.find", field("domain", &MailHostsFind::domain),
                    field("use_mx", &MailHostsFind::use_mx),
                    field("native", &MailHostsFind::native),
-                   field("dns", &MailHostsFind::dns));
+                   field("dns", &MailHostsFind::dns),
+                   field("dnssec", &MailHostsFind::dnssec));
   }
 };
 
@@ -161,10 +173,35 @@ struct DnsFind {
   using Answer = DnsAnswer;
   static constexpr bool repeatable = true;
   std::string name;
-  std::string type;  // A, AAAA, MX, NS, TXT, PTR, CNAME, SOA
+  std::string type;  // A, AAAA, MX, NS, TXT, PTR, CNAME, SOA, TLSA
+  bool dnssec = false;  // validate
   static constexpr auto wire() {
     return message("dns.find", field("name", &DnsFind::name),
-                   field("type", &DnsFind::type));
+                   field("type", &DnsFind::type),
+                   field("dnssec", &DnsFind::dnssec));
+  }
+};
+
+// Certificates of a file that a table names (tafile of smtp_tls_policy_maps),
+// or the first line of one that another program writes (an OAuth token).
+struct FileAnswer {
+  std::string content;
+  TroubleWire trouble;
+  static constexpr auto wire() {
+    return message("file.answer", field("content", &FileAnswer::content),
+                   field("trouble", &FileAnswer::trouble));
+  }
+};
+struct FileFind {
+  using Answer = FileAnswer;
+  static constexpr bool repeatable = true;
+  std::string path;
+  // "certificates": the PEM blocks of certificates and public keys, and
+  // nothing else of the file. "line": its first line.
+  std::string what;
+  static constexpr auto wire() {
+    return message("file.find", field("path", &FileFind::path),
+                   field("what", &FileFind::what));
   }
 };
 

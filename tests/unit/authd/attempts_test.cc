@@ -103,6 +103,8 @@ TEST_CASE("An account is locked, but not for where its user comes from") {
   CHECK(attempts.account_locked("bob", "198.51.100.1", start));
   CHECK_FALSE(attempts.account_locked("bob", "203.0.113.77", start));
   CHECK_FALSE(attempts.account_locked("alice", "198.51.100.1", start));
+  // Further guesses do not make the lock longer.
+  attempts.failed("198.51.200.1", "bob", 0, start + Seconds(500));
   CHECK_FALSE(
       attempts.account_locked("bob", "198.51.100.1", start + Seconds(600)));
 }

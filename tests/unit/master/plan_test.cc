@@ -88,6 +88,20 @@ TEST_CASE("Rows become processes, and hosted rows live in one of them") {
   }
 }
 
+TEST_CASE("authd starts at once where a row has its socket") {
+  const Plan plan = make_plan(
+      rows_of(std::string(usual) + "auth unix n - n - 1 authd\n"), facts());
+  const Unit* unit = plan.find("authd");
+  REQUIRE(unit != nullptr);
+  CHECK(names(*unit) == Names{"authd", "tlsmgr", "auth"});
+  CHECK(unit->at_start);
+  CHECK(plan.serves.at("authd") == "authd");
+  bool listens = false;
+  for (const config::ServiceRow& row : listening_rows(plan))
+    listens = listens || row.name == "auth";
+  CHECK(listens);
+}
+
 TEST_CASE("Links lead to the process that serves the row") {
   const Plan plan = make_plan(rows_of(usual), facts());
   const std::pair<const char*, const char*> cases[] = {

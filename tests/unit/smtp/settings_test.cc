@@ -29,3 +29,74 @@ TEST_CASE("a row of lmtp reads the parameters that begin with lmtp_") {
   CHECK(settings(main).limits.rcpt == Seconds(7));
   CHECK(settings(main, true).limits.rcpt == Seconds(9));
 }
+
+TEST_CASE("TLS levels come from one parameter, or from those before it") {
+  struct Case {
+    const char* main;
+    TlsLevel level;
+  };
+  const Case cases[] = {
+      {"", TlsLevel::none},
+      {"smtp_use_tls = yes\n", TlsLevel::may},
+      {"smtp_enforce_tls = yes\n", TlsLevel::verify},
+      {"smtp_enforce_tls = yes\nsmtp_tls_enforce_peername = no\n",
+       TlsLevel::encrypt},
+      {"smtp_tls_security_level = may\nsmtp_enforce_tls = yes\n",
+       TlsLevel::may},
+      {"smtp_tls_security_level = dane-only\n", TlsLevel::dane_only},
+      {"lmtp_tls_security_level = secure\n", TlsLevel::none},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.main);
+    CHECK(settings(c.main).tls.level == c.level);
+  }
+  CHECK(settings("lmtp_tls_security_level = secure\n", true).tls.level ==
+        TlsLevel::secure);
+}
+
+TEST_CASE("words that are none of a parameter's are told, not guessed") {
+  const std::pair<const char*, const char*> cases[] = {
+      {"smtp_tls_security_level = always\n", "smtp_tls_security_level"},
+      {"smtp_tls_per_site = hash:/etc/postern/sites\n", "smtp_tls_policy_maps"},
+      {"smtp_tls_dane_insecure_mx_policy = none\n",
+       "smtp_tls_dane_insecure_mx_policy"},
+      {"smtp_dns_support_level = yes\n", "smtp_dns_support_level"},
+      {"smtp_host_lookup = hosts\n", "smtp_host_lookup"},
+      {"smtp_sasl_auth_enable = yes\n", "smtp_sasl_password_maps"},
+      {"smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/x\n"
+       "smtp_sasl_type = dovecot\n",
+       "smtp_sasl_type"},
+      {"smtp_sasl_tls_security_options = safe\n",
+       "smtp_sasl_tls_security_options"},
+  };
+  for (const auto& [main, named] : cases) {
+    CAPTURE(main);
+    const auto config = config::Config::parse(main, "/nowhere");
+    REQUIRE(config);
+    const auto read = read_settings(*config, false);
+    REQUIRE_FALSE(read);
+    CHECK(read.trouble().text.find(named) != std::string::npos);
+  }
+}
+
+TEST_CASE("DNSSEC is asked for where the level of DNS support says so") {
+  CHECK_FALSE(settings("").use_dnssec);
+  CHECK(settings("smtp_dns_support_level = dnssec\n").use_dnssec);
+  CHECK_FALSE(settings("smtp_dns_support_level = dnssec\n"
+                       "smtp_host_lookup = native\n")
+                  .use_dnssec);
+  CHECK_FALSE(settings("smtp_dns_support_level = disabled\n").use_dns);
+}
+
+TEST_CASE("what must be said of mechanisms is read from the filter") {
+  const std::string on =
+      "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/x\n";
+  CHECK_FALSE(settings(on).sasl.filter);
+  CHECK_FALSE(settings(on + "smtp_sasl_mechanism_filter = !xoauth2, plain\n")
+                  .sasl.filter_names_tokens);
+  CHECK(settings(on + "smtp_sasl_mechanism_filter = XOAUTH2\n")
+            .sasl.filter_names_tokens);
+  CHECK(settings(on).sasl.plain.no_plaintext);
+  CHECK(settings(on + "smtp_sasl_security_options =\n").sasl.tls ==
+        SecurityOptions());
+}

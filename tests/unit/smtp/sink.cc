@@ -124,6 +124,7 @@ Task<void> Sink::converse(Stream* stream, std::vector<std::string>* told) {
     if (reply == "close") co_return;
     if (reply != "silence") say(stream, reply);
     if (verb == "QUIT") co_return;
+    if (verb == "STARTTLS" && reply[0] == '2') co_return;
     if (verb == "RCPT" && reply[0] == '2') accepted.push_back(line);
     if (verb != "DATA" || reply[0] != '3') continue;
     for (;;) {

@@ -20,6 +20,7 @@ struct Script {
   bool lmtp = false;
   // Listen there instead of on a port.
   std::string path;
+  // There is no TLS here: what is offered as STARTTLS ends with the handshake.
   // First match by prefix of the command ("." is the end of the message) wins
   // and is used up when `times` runs out. Reply "close" hangs up, "silence"
   // does not answer; lines of a reply are separated by \n.

@@ -602,3 +602,22 @@ TEST_CASE("a line without end ends the connection") {
   pair.loop.run_until([&] { return nursery.empty(); });
   CHECK(pair.order == std::vector<std::string>{"bob out"});
 }
+
+TEST_CASE("what is offered is what the server has since it is back") {
+  Pair pair;
+  Nursery nursery;
+  nursery.start(log_in(&pair, "alice", "AGFsaWNlAHNlY3JldA=="));
+  pair.loop.run_until([&] { return nursery.empty(); });
+  CHECK(pair.service->mechanisms().size() == 6);
+  // Connected, or tried just now: nothing to do.
+  pair.service->refresh(Millis(0));
+  CHECK(pair.server.connections == 1);
+  pair.server.handshake = "VERSION\t1\t2\nMECH\tLOGIN\tplaintext\nDONE\n";
+  pair.server.hang_up();
+  pair.loop.run_until([&] { return !pair.service->connected(); });
+  pair.service->refresh(Seconds(1000));
+  CHECK(pair.server.connections == 1);
+  pair.service->refresh(Millis(0));
+  pair.loop.run_until([&] { return pair.service->mechanisms().size() == 1; });
+  CHECK(pair.server.connections == 2);
+}

@@ -40,8 +40,15 @@ TEST_CASE("strange labels are escaped, strings of TXT joined") {
   CHECK(text->answers[0].value == "abc?");
 }
 
+TEST_CASE("a TLSA record is three numbers and data") {
+  const auto message = parse_message(head + "\0\0\x34\0\1\0\0\0\1\0\5\3\1\1\xab\xcd"s);
+  REQUIRE(message);
+  CHECK(message->answers[0].presentation() == "3 1 1 ABCD");
+}
+
 TEST_CASE("what is no message is refused") {
   const std::string cases[] = {
+      head + "\0\0\x34\0\1\0\0\0\1\0\2\3\1"s,  // TLSA without its third number
       "",
       head,                                           // no answer there
       head + "\xc0\x14\0\5\0\1\0\0\0\1\0\2\xc0\xc"s,  // points at itself

@@ -1,11 +1,13 @@
 #include "common/dns/resolver.h"
 
+#include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <optional>
 
 #include "common/base/text.h"
+#include "common/os/files.h"
 #include "tests/support/dns_server.h"
 
 namespace postern::dns {
@@ -34,25 +36,27 @@ localhost A 192.0.2.77
 )";
 
 Task<void> ask(Resolver* resolver, std::string name, Type type, Millis limit,
-               std::optional<Answer>* answer) {
-  Answer found = co_await resolver->find(name, type, limit);
+               std::optional<Answer>* answer, Proof proof = Proof::none) {
+  Answer found = co_await resolver->find(name, type, limit, proof);
   answer->emplace(std::move(found));
 }
 
 class Bench {
  public:
-  Bench() : server_(zone) {
+  explicit Bench(const std::string& anchors = "") : server_(zone) {
     ResolverOptions options;
+    options.trust_anchor_file = anchors;
     options.servers = {server_.address()};
     Result<std::unique_ptr<Resolver>> made = Resolver::make(options);
     INFO((made.ok() ? "" : made.trouble().text));
     REQUIRE(made.ok());
     resolver_ = std::move(*made);
   }
-  Answer find(const std::string& name, Type type, Millis limit = Seconds(20)) {
+  Answer find(const std::string& name, Type type, Millis limit = Seconds(20),
+              Proof proof = Proof::none) {
     std::optional<Answer> answer;
     Nursery nursery;
-    nursery.start(ask(resolver_.get(), name, type, limit, &answer));
+    nursery.start(ask(resolver_.get(), name, type, limit, &answer, proof));
     loop_.run_until([&] { return answer.has_value() && nursery.empty(); });
     return *answer;
   }
@@ -144,6 +148,51 @@ TEST_CASE("a question can be given up, and the resolver with it") {
     CHECK(bench.find("example.test", Type::a).ok());
   }
   CHECK_FALSE(never.has_value());
+}
+
+TEST_CASE("trust anchors are DS and DNSKEY records") {
+  const auto anchors = parse_trust_anchors(
+      "; autotrust trust anchor file\n;;id: . 1\n"
+      ". 86400 IN DNSKEY 257 3 8 AwEA ;{id = 20326} ;;state=2\n\n"
+      "example.test. IN DS 1 8 2 00\r\n");
+  REQUIRE(anchors);
+  CHECK(*anchors == std::vector<std::string>{". 86400 IN DNSKEY 257 3 8 AwEA",
+                                             "example.test. IN DS 1 8 2 00"});
+  CHECK_FALSE(parse_trust_anchors("example.test. IN A 192.0.2.1"));
+  CHECK_FALSE(parse_trust_anchors("; nothing\n"));
+  CHECK_FALSE(parse_trust_anchors("DS"));
+}
+
+// What is signed and right is shown by tests/system/outbound_matrix_test.py,
+// which has zones to sign.
+TEST_CASE("what must be signed and is not is no answer") {
+  const std::string file = "/tmp/postern-anchors." + std::to_string(::getpid());
+  REQUIRE(os::replace_file(file, "example.test. IN DS 20326 8 2 "
+                                 "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC"
+                                 "683457104237C7F8EC8D\n"));
+  Bench bench(file);
+  const Answer unsigned_there =
+      bench.find("mx1.example.test", Type::a, Seconds(20), Proof::dnssec);
+  CHECK(unsigned_there.outcome == Outcome::servfail);
+  CHECK_FALSE(unsigned_there.secure);
+  CHECK_FALSE(unsigned_there.fault.empty());
+  // Nothing says that this zone is signed.
+  const Answer elsewhere =
+      bench.find("deep.below.test", Type::a, Seconds(20), Proof::dnssec);
+  CHECK(elsewhere.ok());
+  CHECK_FALSE(elsewhere.secure);
+  // The plain side does not mind.
+  CHECK(bench.find("mx1.example.test", Type::a).ok());
+  ::unlink(file.c_str());
+}
+
+TEST_CASE("a trust anchor file that cannot be read fails questions for proof") {
+  Bench bench("/nowhere/anchors");
+  const Answer answer =
+      bench.find("mx1.example.test", Type::a, Seconds(20), Proof::dnssec);
+  CHECK(answer.outcome == Outcome::servfail);
+  CHECK(answer.fault.find("/nowhere/anchors") != std::string::npos);
+  CHECK(bench.find("mx1.example.test", Type::a).ok());
 }
 
 TEST_CASE("a malformed server address is refused") {
