@@ -32,6 +32,13 @@ class AddressBook {
   virtual Task<Result<ipc::TableAnswer>> find(std::string maps,
                                               std::vector<std::string> keys,
                                               std::int64_t partial_from) = 0;
+  // Are the tables at hand, and have no answer for the key? Nothing need be
+  // asked then.
+  virtual bool has_no(const std::string& maps, const std::string& key) const {
+    static_cast<void>(maps);
+    static_cast<void>(key);
+    return false;
+  }
 };
 
 }  // namespace postern::cleanup

@@ -15,7 +15,7 @@ constexpr std::int64_t lasting_flags =
 
 std::string synthetic_orcpt(const std::string& address) {
   const std::string type = all_ascii(address) ? "rfc822;" : "utf-8;";
-  return type + mail::quote_local_822(address);
+  return type + address;
 }
 
 }  // namespace
@@ -38,12 +38,11 @@ Task<Status> EnvelopeBuilder::begin(ipc::MessageBegin begin) {
   for (auto& attribute : begin.attributes)
     if (attribute.first != "full_name")
       envelope_.attributes.push_back(std::move(attribute));
-  given_sender_ = book_.rewrite(begin.sender, route::Context::local);
-  envelope_.sender = given_sender_;
+  envelope_.sender = book_.rewrite(begin.sender, route::Context::local);
   if (has(ipc::no_address_mappings) || !mapper_.maps(Place::envelope_sender))
     co_return Status();
   Result<std::string> mapped = co_await mapper_.canonicalize(
-      given_sender_, Place::envelope_sender, queue_id_);
+      envelope_.sender, Place::envelope_sender, queue_id_);
   if (!mapped) co_return mapped.trouble();
   envelope_.sender = std::move(*mapped);
   co_return Status();
@@ -67,8 +66,6 @@ Task<Status> EnvelopeBuilder::add(ipc::MessageRecipient recipient) {
                              : mail::unquote_local(recipient.original);
   Given given{std::move(original), std::move(recipient.orcpt),
               recipient.notify};
-  if (given.orcpt.empty() && address.find('@') != std::string::npos)
-    given.orcpt = synthetic_orcpt(address);
   if (!has(ipc::no_address_mappings) &&
       mapper_.maps(Place::envelope_recipient)) {
     Result<std::string> mapped = co_await mapper_.canonicalize(
@@ -76,6 +73,9 @@ Task<Status> EnvelopeBuilder::add(ipc::MessageRecipient recipient) {
     if (!mapped) co_return mapped.trouble();
     address = std::move(*mapped);
   }
+  if (given.orcpt.empty() && address.find('@') != std::string::npos)
+    given.orcpt = synthetic_orcpt(address);
+  last_recipient_ = address;
   Status done = co_await put(address, std::move(given));
   if (!done || !copies()) co_return std::move(done);
   Result<std::vector<std::string>> more = co_await mapper_.bcc(
@@ -142,7 +142,8 @@ Task<Status> EnvelopeBuilder::close() {
     co_return give_up("1.0", "Error: no recipients specified");
   if (copies()) {
     Result<std::vector<std::string>> more = co_await mapper_.bcc(
-        settings_.sender_bcc_maps, "sender_bcc_maps", given_sender_, queue_id_);
+        settings_.sender_bcc_maps, "sender_bcc_maps", envelope_.sender,
+        queue_id_);
     if (!more) co_return more.trouble();
     if (!settings_.always_bcc.empty())
       more->push_back(
@@ -152,7 +153,14 @@ Task<Status> EnvelopeBuilder::close() {
       if (!copied) co_return std::move(copied);
     }
   }
+  for (std::size_t i = 0; i < also_to_.size(); ++i) {
+    std::string address = book_.rewrite(also_to_[i], route::Context::local);
+    Status copied = co_await copy_to(std::move(address));
+    if (!copied) co_return std::move(copied);
+  }
   if (!redirect_.empty()) {
+    // It goes there, past content filters.
+    envelope_.filter.clear();
     envelope_.recipients.resize(1);
     queue::Recipient& only = envelope_.recipients.front();
     if (only.original.empty()) only.original = only.address;

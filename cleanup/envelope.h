@@ -47,6 +47,12 @@ class EnvelopeBuilder {
   Task<Status> begin(ipc::MessageBegin begin);
   Task<Status> add(ipc::MessageRecipient recipient);
   void mark(const ipc::MessageMark& mark);
+  // One more recipient, of whom nobody is told (BCC of header_checks).
+  void also_to(std::string address) {
+    also_to_.push_back(std::move(address));
+  }
+  // "7BIT" or "8BITMIME", as the message says of itself.
+  void set_body(std::string body) { envelope_.body = std::move(body); }
   // After the last recipient: copies by always_bcc and sender_bcc_maps, a
   // redirection.
   Task<Status> close();
@@ -55,6 +61,8 @@ class EnvelopeBuilder {
   Task<std::vector<ipc::RouteWire>> resolve();
 
   const std::string& sender() const { return envelope_.sender; }
+  // The one that came last, before aliases.
+  const std::string& last_recipient() const { return last_recipient_; }
   std::int64_t flags() const { return flags_; }
   bool has(ipc::CleanupFlag flag) const { return (flags_ & flag) != 0; }
   queue::Envelope& envelope() { return envelope_; }
@@ -87,7 +95,8 @@ class EnvelopeBuilder {
   queue::Envelope envelope_;
   std::int64_t flags_ = 0;
   std::string redirect_;
-  std::string given_sender_;  // rewritten, before mapping
+  std::string last_recipient_;
+  std::vector<std::string> also_to_;
   std::vector<ipc::NoticeRecipient> expanded_;
 };
 

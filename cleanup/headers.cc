@@ -48,6 +48,10 @@ Task<Result<std::string>> HeaderPass::take(mail::Header header) {
   const mail::HeaderInfo& info = header.info();
   seen_.insert(info.id);
   if (info.has(HeaderUse::resent)) resent_ = true;
+  if (info.id == HeaderId::content_transfer_encoding && settings_.detect_8bit) {
+    if (equal_nocase(header.value(), "7bit")) body_type_ = "7BIT";
+    if (equal_nocase(header.value(), "8bit")) body_type_ = "8BITMIME";
+  }
   if (info.id == HeaderId::message_id)
     log_.info("{}: message-id={}", origin_.queue_id, unfolded(header.value()));
   if (info.id == HeaderId::resent_message_id)

@@ -47,6 +47,10 @@ class HeaderPass {
   // dropped. Trouble: the message is refused.
   Task<Result<std::string>> take(mail::Header header);
 
+  // What Content-Transfer-Encoding says of the body: "7BIT", "8BITMIME"; empty:
+  // nothing (detect_8bit_encoding_header).
+  const std::string& body_type() const { return body_type_; }
+
   // The headers that are missing, after the last one was taken. Logs the
   // message id when none has been.
   std::string missing(const std::string& sender);
@@ -63,6 +67,7 @@ class HeaderPass {
   const log::Log& log_;
   Origin origin_;
   std::set<mail::HeaderId> seen_;
+  std::string body_type_;
   bool resent_ = false;
   std::int64_t hops_ = 0;
 };

@@ -5,26 +5,17 @@
 
 #include "common/base/text.h"
 #include "common/mail/address.h"
-#include "common/mail/tokens.h"
 #include "common/tables/address_find.h"
 
 namespace postern::cleanup {
 namespace {
 
 constexpr int canonical_recursion_limit = 10;
-constexpr std::string_view expansion_error = "Alias expansion error";
+constexpr std::string_view expansion_error = "Error: Alias expansion error";
 constexpr std::string_view mapping_error = "Error: queue file write error";
 
 std::string key_of(const std::string& address) {
   return mail::fold_key(address);
-}
-
-std::string with_extension(const std::string& address,
-                           const std::string& extension) {
-  const std::size_t at = address.rfind('@');
-  if (extension.empty()) return address;
-  if (at == std::string::npos) return address + extension;
-  return address.substr(0, at) + extension + address.substr(at);
 }
 
 }  // namespace
@@ -79,36 +70,23 @@ Task<Result<Mapper::Entry>> Mapper::look_up(std::string maps,
   std::string domain(mail::split_address(address).domain);
   Result<bool> local = co_await book_.is_local(std::move(domain));
   if (!local) co_return local.trouble();
-  const std::vector<tables::Candidate> candidates =
-      tables::virtual_keys(address, settings_.extension_rules(), *local);
-  std::vector<std::string> keys;
-  std::int64_t partial_from = 0;
-  for (const tables::Candidate& candidate : candidates) {
-    if (!candidate.partial &&
-        partial_from == static_cast<std::int64_t>(keys.size()))
-      ++partial_from;
-    keys.push_back(candidate.key);
-  }
+  tables::KeyList list =
+      tables::virtual_key_list(address, settings_.extension_rules(), *local);
   Result<ipc::TableAnswer> answer =
-      co_await book_.find(std::move(maps), std::move(keys), partial_from);
+      co_await book_.find(std::move(maps), std::move(list.keys),
+                          list.partial_from);
   if (!answer) co_return answer.trouble();
   if (answer->trouble.present) co_return answer->trouble.trouble();
   Entry entry;
   if (!answer->found) co_return std::move(entry);
   std::string extension;
   const auto which = static_cast<std::size_t>(answer->key);
-  if (extend && which < candidates.size())
-    extension = candidates[which].extension;
-  entry.emplace();
-  for (const std::string& found : mail::extract_addresses(answer->value)) {
-    // "@other.domain": the same user there.
-    const std::string target =
-        found.starts_with('@')
-            ? std::string(mail::split_address(address).local) + found
-            : found;
-    entry->push_back(with_extension(
-        book_.rewrite(target, route::Context::local), extension));
-  }
+  if (extend && which < list.extensions.size())
+    extension = list.extensions[which];
+  entry = tables::mapped_addresses(
+      answer->value, address, extension, [this](const std::string& one) {
+        return book_.rewrite(one, route::Context::local);
+      });
   if (entry->empty()) entry.reset();
   co_return std::move(entry);
 }

@@ -135,6 +135,10 @@ Notices::Notices(const Means& means, const config::Config& config,
       log_(std::move(log)),
       rules_(read_notice_rules(config)),
       templates_(mail::built_in_templates()) {
+  const std::vector<std::string> filtered =
+      split_words(config.get<"internal_mail_filter_classes">());
+  for (const std::string& name : filtered)
+    if (equal_nocase(name, "bounce")) filter_flags_ = 0;
   const std::string file = config.get<"bounce_template_file">();
   if (!file.empty()) load_templates(file);
 }
@@ -204,7 +208,8 @@ Task<Result<std::string>> Notices::send(DueNotice due,
   begin.sender = due.from;
   begin.context = "local";
   begin.flags = ipc::internal_notice |
-                (original->envelope.flags & ipc::smtputf8_requested);
+                (original->envelope.flags & ipc::smtputf8_requested) |
+                filter_flags_;
   Result<std::unique_ptr<Submission>> made =
       Submission::create(means_, std::move(begin));
   if (!made) co_return made.trouble();

@@ -42,6 +42,8 @@ class Notices {
   config::Config config_;
   log::Log log_;
   NoticeRules rules_;
+  // What is not done to notices (internal_mail_filter_classes).
+  std::int64_t filter_flags_ = ipc::no_header_body_checks | ipc::no_milters;
   mail::BounceTemplates templates_;
 };
 

@@ -10,6 +10,8 @@ namespace {
 constexpr const char* table_parameters[] = {
     "sender_canonical_maps", "recipient_canonical_maps", "canonical_maps",
     "virtual_alias_maps",    "sender_bcc_maps",          "recipient_bcc_maps",
+    "header_checks",         "mime_header_checks",       "nested_header_checks",
+    "body_checks",
 };
 
 }  // namespace
@@ -60,6 +62,10 @@ Task<Result<ipc::TableAnswer>> RoutedBook::find(std::string maps,
   Result<ipc::TableAnswer> answer = co_await lookup_.find_first(
       std::move(maps), std::move(keys), partial_from);
   co_return std::move(answer);
+}
+
+bool RoutedBook::has_no(const std::string& maps, const std::string& key) const {
+  return lookup_.has_no(maps, key);
 }
 
 }  // namespace postern::cleanup

@@ -26,6 +26,7 @@ class RoutedBook final : public AddressBook {
   Task<Result<ipc::TableAnswer>> find(std::string maps,
                                       std::vector<std::string> keys,
                                       std::int64_t partial_from) override;
+  bool has_no(const std::string& maps, const std::string& key) const override;
 
  private:
   route::LookupClient& lookup_;

@@ -29,6 +29,61 @@ AddressClasses parse_classes(std::string_view list) {
   return out;
 }
 
+std::string parse_characters(std::string_view list) {
+  constexpr std::string_view letters = "abfnrtv";
+  constexpr std::string_view meaning = "\a\b\f\n\r\t\v";
+  std::string out;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (list[i] != '\\' || i + 1 == list.size()) {
+      out += list[i];
+      continue;
+    }
+    const std::size_t letter = letters.find(list[++i]);
+    if (letter != std::string_view::npos) {
+      out += meaning[letter];
+    } else if (list[i] >= '0' && list[i] < '8') {
+      int code = 0;
+      std::size_t digits = 0;
+      for (; digits < 3 && i + digits < list.size() &&
+             list[i + digits] >= '0' && list[i + digits] < '8';
+           ++digits)
+        code = code * 8 + (list[i + digits] - '0');
+      i += digits - 1;
+      out += static_cast<char>(code);
+    } else {
+      out += list[i];
+    }
+  }
+  return out;
+}
+
+namespace {
+
+CheckTables read_checks(const config::Config& config) {
+  CheckTables out;
+  out.header = config.get<"header_checks">();
+  out.mime = config.get<"mime_header_checks">();
+  out.nested = config.get<"nested_header_checks">();
+  out.body = config.get<"body_checks">();
+  out.body_limit = config.get<"body_checks_size_limit">();
+  out.ignore_mime = config.get<"disable_mime_input_processing">();
+  out.refused = parse_characters(config.get<"message_reject_characters">());
+  out.stripped = parse_characters(config.get<"message_strip_characters">());
+  const bool both = config.get<"strict_8bitmime">();
+  out.ascii_headers = both || config.get<"strict_7bit_headers">();
+  out.declared_bodies = both || config.get<"strict_8bitmime_body">();
+  out.encoding_domain = config.get<"strict_mime_encoding_domain">();
+  out.convert =
+      config.get<"force_mime_input_conversion">() && !out.ignore_mime;
+  out.nesting = static_cast<std::size_t>(config.get<"mime_nesting_limit">());
+  out.boundary =
+      static_cast<std::size_t>(config.get<"mime_boundary_length_limit">());
+  out.line = static_cast<std::size_t>(config.get<"line_length_limit">());
+  return out;
+}
+
+}  // namespace
+
 Settings::Settings(const config::Config& config) {
   myhostname = config.get<"myhostname">();
   myorigin = config.get<"myorigin">();
@@ -46,6 +101,8 @@ Settings::Settings(const config::Config& config) {
   message_size_limit = config.get<"message_size_limit">();
   replace_stray_cr = config.get<"cleanup_replace_stray_cr_lf">();
   remote_header_rewrite_domain = config.get<"remote_header_rewrite_domain">();
+  detect_8bit = config.get<"detect_8bit_encoding_header">();
+  checks = read_checks(config);
   duplicate_limit = config.get<"duplicate_filter_limit">();
   enable_original_recipient = config.get<"enable_original_recipient">();
   empty_recipient = config.get<"empty_address_recipient">();

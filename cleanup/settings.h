@@ -28,6 +28,34 @@ struct Mapping {
   AddressClasses classes;
 };
 
+// Content inspection (header_checks(5), and parameters that refuse a message
+// for its content).
+struct CheckTables {
+  std::string header, mime, nested, body;
+  std::int64_t body_limit = 51200;  // body_checks_size_limit; 0: none
+  bool ignore_mime = false;         // disable_mime_input_processing
+  std::string refused, stripped;    // message_reject_characters, …_strip_…
+  bool ascii_headers = false;       // strict_7bit_headers
+  bool declared_bodies = false;     // strict_8bitmime_body
+  bool encoding_domain = false;     // strict_mime_encoding_domain
+  bool convert = false;             // force_mime_input_conversion
+  std::size_t nesting = 100;        // mime_nesting_limit
+  std::size_t boundary = 2048;      // mime_boundary_length_limit
+  std::size_t line = 2048;          // line_length_limit
+
+  bool any() const {
+    return !header.empty() || !mime.empty() || !nested.empty() ||
+           !body.empty();
+  }
+  bool strict() const {
+    return ascii_headers || declared_bodies || encoding_domain;
+  }
+  // Must the body be looked at, or may it just pass?
+  bool want_body() const { return any() || strict() || convert; }
+};
+// The characters that a list with C-like escapes stands for.
+std::string parse_characters(std::string_view list);
+
 struct Settings {
   explicit Settings(const config::Config& config);
 
@@ -43,6 +71,8 @@ struct Settings {
   std::int64_t message_size_limit = 0;  // 0: none
   bool replace_stray_cr = true;  // cleanup_replace_stray_cr_lf
   std::string remote_header_rewrite_domain;
+  bool detect_8bit = true;  // detect_8bit_encoding_header
+  CheckTables checks;
   // Addresses.
   std::int64_t duplicate_limit = 1000;
   bool enable_original_recipient = true;

@@ -84,7 +84,8 @@ Submission::Submission(const Means& means, std::unique_ptr<queue::Draft> draft,
       envelope_(means_.settings, means_.book, mapper_, id_),
       headers_(means_.settings, means_.book, mapper_, means_.log,
                origin_of(means_.settings, id_, begin_)),
-      content_(means_.settings, means_.log, headers_, *draft_,
+      checks_(means_.settings, means_.book, means_.log, envelope_, id_),
+      content_(means_.settings, means_.log, headers_, checks_, *draft_,
                envelope_.sender()) {}
 
 void Submission::fail(Trouble trouble) {
@@ -114,6 +115,8 @@ Task<ipc::MessageVerdict> Submission::finish() {
   verdict.queue_id = id_;
   if (!failed()) {
     Status done = co_await content_.finish();
+    if (!headers_.body_type().empty()) envelope_.set_body(headers_.body_type());
+    if (content_.converted()) envelope_.set_body("7BIT");
     if (done) {
       done = co_await envelope_.close();
     }

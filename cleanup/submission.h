@@ -15,6 +15,7 @@
 
 #include "cleanup/address_book.h"
 #include "cleanup/admission.h"
+#include "cleanup/checks.h"
 #include "cleanup/content.h"
 #include "cleanup/envelope.h"
 #include "cleanup/headers.h"
@@ -88,6 +89,7 @@ class Submission {
   Mapper mapper_;
   EnvelopeBuilder envelope_;
   HeaderPass headers_;
+  ContentChecks checks_;
   ContentPass content_;
   std::optional<Trouble> trouble_;
   std::optional<ipc::NoticeRequest> report_;

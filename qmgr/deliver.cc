@@ -118,7 +118,8 @@ ipc::DeliverRequest Manager::make_request(const Transport& t,
     ipc::DeliverRecipient out;
     out.index = static_cast<std::int64_t>(entry.recipients[i]);
     out.address = entry.addresses[i];
-    out.original = r.original;
+    // Where routing took something off (user%host@here), the log tells of it.
+    out.original = r.original.empty() ? r.address : r.original;
     out.orcpt = r.orcpt;
     out.notify = r.notify;
     request.recipients.push_back(std::move(out));
@@ -159,7 +160,8 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
     DeliveryEvent event;
     event.queue_id = m.id;
     event.recipient = entry.addresses[i];
-    event.original = r.original;
+    event.original = r.original.empty() ? std::string_view(r.address)
+                                        : std::string_view(r.original);
     event.relay = "none";
     event.times = {m.envelope.arrival, m.activated, started, 0,
                    now_microseconds()};

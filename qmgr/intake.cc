@@ -201,6 +201,17 @@ std::vector<std::size_t> Manager::by_domain(
   return order;
 }
 
+// Where a content filter is: as content_filter or FILTER says, else as
+// default_filter_nexthop does, else at the recipient's domain.
+std::string Manager::filter_nexthop(const std::string& said,
+                                    const std::string& recipient) const {
+  if (!said.empty()) return said;
+  const std::string fallback =
+      service_.config().get<"default_filter_nexthop">();
+  if (!fallback.empty()) return fallback;
+  return std::string(mail::split_address(recipient).domain);
+}
+
 // Recipients with the same transport and destination travel together, up to
 // the transport's recipient limit.
 void Manager::enqueue(const std::shared_ptr<Message>& message,
@@ -215,7 +226,7 @@ void Manager::enqueue(const std::shared_ptr<Message>& message,
       const auto [filter, hop] =
           route::Router::split_destination(message->envelope.filter);
       name = filter;
-      nexthop = hop.empty() ? nexthop : hop;
+      nexthop = filter_nexthop(hop, routes[i].address);
     }
     if (deferred_transports_.contains(name)) {
       name = "retry";

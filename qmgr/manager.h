@@ -74,6 +74,8 @@ class Manager {
   Task<void> route_then_enqueue(std::shared_ptr<Message> message);
   static std::vector<std::size_t> by_domain(
       const std::vector<ipc::RouteWire>& routes);
+  std::string filter_nexthop(const std::string& said,
+                             const std::string& recipient) const;
   void enqueue(const std::shared_ptr<Message>& message,
                const std::vector<ipc::RouteWire>& routes);
   void set_aside(const std::string& id, queue::Box box,

@@ -1,5 +1,7 @@
 #include "smtp/channel.h"
 
+#include <utility>
+
 namespace postern::smtp {
 namespace {
 
@@ -47,6 +49,10 @@ Task<mail::ParsedReply> Channel::read(Millis limit) {
   std::string line;
   for (;;) {
     while (take_line(line)) {
+      if (!filter_.empty()) {
+        std::string received = std::exchange(line, std::string());
+        line = co_await filtered(std::move(received));
+      }
       const auto step = parser_.feed(line);
       if (step == mail::ReplyParser::Step::done) co_return parser_.take();
       if (step == mail::ReplyParser::Step::garbage && garbage_) garbage_(line);
@@ -56,6 +62,20 @@ Task<mail::ParsedReply> Channel::read(Millis limit) {
     const Millis left = left_until(deadline);
     co_await stream_.fill(left);
   }
+}
+
+Task<std::string> Channel::filtered(std::string line) {
+  ipc::TableFind question;
+  question.maps = filter_;
+  question.keys.push_back(line);
+  Result<ipc::TableAnswer> answer =
+      co_await resolver_->table(std::move(question));
+  if (answer && answer->found) co_return std::move(answer->value);
+  if (answer) co_return std::move(line);
+  // Nobody knows what the line should have been: not now.
+  const bool last = line.size() < 4 || line[3] != '-';
+  co_return last ? "450 4.3.0 reply filter table lookup problem"
+                 : "450-4.3.0 reply filter table lookup problem";
 }
 
 bool Channel::take_line(std::string& line) {

@@ -12,6 +12,7 @@
 #include "common/loop/stream.h"
 #include "common/loop/task.h"
 #include "common/mail/status.h"
+#include "smtp/route.h"
 
 namespace postern::smtp {
 
@@ -26,6 +27,13 @@ class Channel {
   // Told about each line that is no reply line.
   void when_garbage(std::function<void(std::string_view)> listener) {
     garbage_ = std::move(listener);
+  }
+
+  // smtp_reply_filter: each line goes past the tables, which may put another
+  // in its place. `resolver` is borrowed.
+  void filter_replies(Resolver& resolver, std::string maps) {
+    resolver_ = &resolver;
+    filter_ = std::move(maps);
   }
 
   // A command without its line end.
@@ -46,6 +54,7 @@ class Channel {
   void send_questions();
   // Takes one line out of the stream; false: none is complete.
   bool take_line(std::string& line);
+  Task<std::string> filtered(std::string line);
 
   Stream& stream_;
   bool pipelining_ = false;
@@ -53,6 +62,8 @@ class Channel {
   std::size_t outstanding_ = 0;
   mail::ReplyParser parser_;
   std::function<void(std::string_view)> garbage_;
+  Resolver* resolver_ = nullptr;
+  std::string filter_;
 };
 
 }  // namespace postern::smtp

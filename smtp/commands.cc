@@ -56,10 +56,13 @@ void add_xforward(std::vector<std::string>& commands, const Features& features,
 }  // namespace
 
 std::string mail_from(const ipc::DeliverRequest& request,
-                      const Features& features, const Settings& settings) {
-  std::string out =
-      fmt::format("MAIL FROM:<{}>", written(request.sender, settings));
-  if (features.size) out += fmt::format(" SIZE={}", request.content_size);
+                      const std::string& sender, const Features& features,
+                      const Settings& settings) {
+  std::string out = fmt::format("MAIL FROM:<{}>", written(sender, settings));
+  // Nobody knows yet how large it will be after a conversion.
+  const bool as_it_is = features.eight_bit || !settings.convert_8bit;
+  if (features.size && as_it_is)
+    out += fmt::format(" SIZE={}", request.content_size);
   if (features.eight_bit && !request.body.empty())
     out += " BODY=" + request.body;
   if (features.dsn) {
@@ -73,9 +76,9 @@ std::string mail_from(const ipc::DeliverRequest& request,
 }
 
 std::string rcpt_to(const ipc::DeliverRecipient& recipient,
-                    const Features& features, const Settings& settings) {
-  std::string out =
-      fmt::format("RCPT TO:<{}>", written(recipient.address, settings));
+                    const std::string& address, const Features& features,
+                    const Settings& settings) {
+  std::string out = fmt::format("RCPT TO:<{}>", written(address, settings));
   if (!features.dsn) return out;
   const std::string& original =
       recipient.original.empty() ? recipient.address : recipient.original;

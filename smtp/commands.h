@@ -11,11 +11,14 @@
 
 namespace postern::smtp {
 
+// `sender`, `address`: what goes on the wire (smtp_generic_maps).
 std::string mail_from(const ipc::DeliverRequest& request,
-                      const Features& features, const Settings& settings);
+                      const std::string& sender, const Features& features,
+                      const Settings& settings);
 
 std::string rcpt_to(const ipc::DeliverRecipient& recipient,
-                    const Features& features, const Settings& settings);
+                    const std::string& address, const Features& features,
+                    const Settings& settings);
 
 // XFORWARD commands: none, one or two. Only what is known and what the server
 // takes is told.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/base/text.h"
 #include "common/credentials/digest.h"
 #include "smtp/login.h"
@@ -35,6 +37,8 @@ Connection::Connection(const Surroundings& around, Target target, Terms terms,
       channel_(stream_) {
   channel_.when_garbage(
       [this](std::string_view line) { complain_about(line); });
+  if (!settings_.reply_filter.empty())
+    channel_.filter_replies(resolver_, settings_.reply_filter);
 }
 
 void Connection::complain_about(std::string_view garbage) {
@@ -88,6 +92,7 @@ Task<std::optional<Failure>> Connection::greet(std::string queue_id) {
     co_return failure;
   }
   features_.extended = wants_extended(greeting);
+  co_await look_for_pix(greeting);
   std::optional<Failure> failure = co_await say_hello();
   if (failure) co_return failure;
   if (!tls_) {
@@ -222,6 +227,31 @@ Task<std::optional<Failure>> Connection::say_hello() {
       co_await channel_.answer(settings_.limits.helo);
   if (!positive(reply)) co_return refused_to_talk(target_, reply);
   co_return check_name(reply);
+}
+
+Task<void> Connection::look_for_pix(mail::ParsedReply greeting) {
+  const bool pix = std::all_of(
+      greeting.lines.begin(), greeting.lines.end(),
+      [](const std::string& line) {
+        return line.find_first_not_of("20 *\t") == std::string::npos;
+      });
+  if (!pix) co_return;
+  std::vector<std::string> names = settings_.pix.names;
+  if (!settings_.pix.maps.empty()) {
+    ipc::TableFind question;
+    question.maps = settings_.pix.maps;
+    question.keys.push_back(target_.address);
+    Result<ipc::TableAnswer> answer =
+        co_await resolver_.table(std::move(question));
+    if (answer && answer->found) names = split_words(to_lower(answer->value));
+  }
+  if (names.empty()) co_return;
+  log_.info("{}: enabling PIX workarounds: {} for {}", queue_id_,
+            join(names, " "), target_.name_and_port());
+  for (const std::string& name : names) {
+    if (name == "disable_esmtp" && !settings_.lmtp) features_.extended = false;
+    if (name == "delay_dotcrlf") delays_dot_ = true;
+  }
 }
 
 Task<std::vector<std::string>> Connection::discarded_keywords() {

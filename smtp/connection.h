@@ -74,12 +74,16 @@ class Connection {
   bool may_be_kept() const;
   // The server is about to hang up, or did not do as it should.
   void spoil() { spoilt_ = true; }
+  // smtp_pix_workarounds: wait before the dot of an old message.
+  bool delays_dot() const { return delays_dot_; }
   // QUIT went out together with the last command.
   void set_quit_sent() { quit_sent_ = true; }
   bool quit_sent() const { return quit_sent_; }
 
  private:
   Task<std::optional<Failure>> say_hello();
+  // Does the greeting come from a firewall that breaks ESMTP?
+  Task<void> look_for_pix(mail::ParsedReply greeting);
   // STARTTLS where it is offered and wanted.
   Task<std::optional<Failure>> secure();
   Task<std::optional<Failure>> handshake();
@@ -112,6 +116,7 @@ class Connection {
   int uses_ = 0;
   bool spoilt_ = false;
   bool quit_sent_ = false;
+  bool delays_dot_ = false;
 };
 
 }  // namespace postern::smtp

@@ -25,6 +25,7 @@ void ContentEncoder::text(std::string_view part, std::string& out) {
     out += part.substr(0, room);
     out += "\r\n ";
     part.remove_prefix(room);
+    broke_lines_ = true;
     column_ = 1;
   }
   out += part;

@@ -20,12 +20,16 @@ class ContentEncoder {
   // ours to write.
   void finish(std::string& out);
 
+  // Was any line too long?
+  bool broke_lines() const { return broke_lines_; }
+
  private:
   // A part of a line, without line end.
   void text(std::string_view part, std::string& out);
 
   std::size_t limit_;
   std::size_t column_ = 0;  // bytes of the current line on the wire
+  bool broke_lines_ = false;
   bool at_start_ = true;    // of a line of the message
 };
 

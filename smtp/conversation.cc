@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/text.h"
 #include "common/os/files.h"
@@ -65,11 +66,13 @@ std::optional<Failure> unfit(const ipc::DeliverRequest& request,
 
 Conversation::Conversation(Connection& connection,
                            const ipc::DeliverRequest& request, Ledger& ledger,
-                           const Settings& settings, bool keep)
+                           const Settings& settings, const Changes& changes,
+                           bool keep)
     : connection_(connection),
       request_(request),
       ledger_(ledger),
       settings_(settings),
+      changes_(changes),
       keep_(keep) {
   for (const std::size_t i : ledger.open()) addressees_.push_back({i, false});
 }
@@ -88,10 +91,12 @@ void Conversation::ask_for_everything() {
   if (settings_.send_xforward)
     for (const std::string& command : xforward(request_, features))
       channel.ask(command);
-  channel.ask(mail_from(request_, features, settings_));
+  channel.ask(
+      mail_from(request_, changes_.envelope.sender, features, settings_));
   for (const Addressee& addressee : addressees_)
-    channel.ask(
-        rcpt_to(request_.recipients[addressee.recipient], features, settings_));
+    channel.ask(rcpt_to(request_.recipients[addressee.recipient],
+                        changes_.envelope.recipients[addressee.recipient],
+                        features, settings_));
   if (!stops_at_rcpt()) channel.ask("DATA");
 }
 
@@ -170,28 +175,57 @@ Conversation::End Conversation::end() const {
   return connection_.may_be_used_again() ? End::ready : End::over;
 }
 
+// RFC 6152 section 3: a message with 8-bit text goes to a server without
+// 8BITMIME only after conversion.
+bool Conversation::must_convert() const {
+  return settings_.convert_8bit && !connection_.features().eight_bit &&
+         !equal_nocase(request_.body, "7BIT");
+}
+
+void Conversation::refuse_for_us() {
+  Failure failure;
+  failure.status = "4.3.0";
+  failure.text = fmt::format("local data error while talking to {}",
+                             connection_.target().name());
+  refuse_accepted(failure);
+}
+
 Task<bool> Conversation::send_message() {
   connection_.doing("sending message body");
   Stream& stream = connection_.stream();
   ContentEncoder encoder(settings_.line_length_limit);
+  std::optional<Outgoing> changed;
+  if (Outgoing::wanted(settings_, must_convert()))
+    changed.emplace(settings_, changes_.resolver, changes_.log,
+                    changes_.generic, request_.queue_id, must_convert());
   std::string wire;
+  std::string text;
   std::int64_t at = request_.content_offset;
   const std::int64_t end = at + request_.content_size;
   while (at < end) {
     const auto size =
         std::min<std::size_t>(piece_size, static_cast<std::size_t>(end - at));
-    const Result<std::string> piece =
+    Result<std::string> piece =
         os::read_at(request_.message.get(), size, at, "read message");
     if (!piece || piece->empty()) {
-      Failure failure;
-      failure.status = "4.3.0";
-      failure.text = fmt::format("local data error while talking to {}",
-                                 connection_.target().name());
-      refuse_accepted(failure);
+      refuse_for_us();
       co_return false;
     }
     at += static_cast<std::int64_t>(piece->size());
-    encoder.encode(*piece, wire);
+    text = std::move(*piece);
+    if (changed) {
+      std::string before = std::exchange(text, std::string());
+      Status done = co_await changed->feed(std::move(before), &text);
+      if (done && at >= end) {
+        done = co_await changed->finish(&text);
+      }
+      if (!done) {
+        changes_.log.warning("{}: {}", request_.queue_id, done.trouble().text);
+        refuse_for_us();
+        co_return false;
+      }
+    }
+    encoder.encode(text, wire);
     stream.put(wire);
     wire.clear();
     // The last piece leaves together with the dot.
@@ -201,11 +235,20 @@ Task<bool> Conversation::send_message() {
   }
   encoder.finish(wire);
   stream.put(wire);
+  if (encoder.broke_lines())
+    changes_.log.info("{}: breaking line > {} bytes with <CR><LF>SPACE",
+                      request_.queue_id, settings_.line_length_limit);
   co_return true;
 }
 
 Task<void> Conversation::end_message() {
   Stream& stream = connection_.stream();
+  const Millis age((wall_clock() - request_.arrival) / 1000);
+  if (connection_.delays_dot() && age >= settings_.pix.threshold) {
+    // The dot must come in a packet of its own.
+    co_await stream.flush(settings_.limits.data_transfer);
+    co_await pause(settings_.pix.delay);
+  }
   stream.put(".\r\n");
   const bool last = !keep_ && connection_.channel().pipelining();
   if (last) {

@@ -10,8 +10,15 @@
 #include "smtp/connection.h"
 #include "smtp/content.h"
 #include "smtp/outcome.h"
+#include "smtp/outgoing.h"
 
 namespace postern::smtp {
+
+// The addresses as this hop says them (smtp_generic_maps).
+struct WireEnvelope {
+  std::string sender;
+  std::vector<std::string> recipients;  // as in the request
+};
 
 class Conversation {
  public:
@@ -22,9 +29,18 @@ class Conversation {
     broken  // it cannot; nothing more is to be said
   };
 
+  // What changes a message. Borrowed.
+  struct Changes {
+    const WireEnvelope& envelope;
+    GenericMap& generic;
+    Resolver& resolver;
+    const log::Log& log;
+  };
+
   // All are borrowed. `keep`: the session will be kept if it can be.
   Conversation(Connection& connection, const ipc::DeliverRequest& request,
-               Ledger& ledger, const Settings& settings, bool keep);
+               Ledger& ledger, const Settings& settings,
+               const Changes& changes, bool keep);
 
   // Tells the ledger a verdict for every recipient that is open; those it
   // keeps open are for the next server. Throws Hangup.
@@ -41,8 +57,11 @@ class Conversation {
   };
 
   void ask_for_everything();
-  // Sends the message and its end. false: it could not be read.
+  // The message, without its end. false: it could not be read, or not changed
+  // as it should be.
   Task<bool> send_message();
+  bool must_convert() const;
+  void refuse_for_us();
   Task<void> end_message();
   Task<void> take_verdicts();
   void give_verdict(const Addressee& addressee,
@@ -58,6 +77,7 @@ class Conversation {
   const ipc::DeliverRequest& request_;
   Ledger& ledger_;
   const Settings& settings_;
+  Changes changes_;
   bool keep_;
   bool answered_ = false;
   std::vector<Addressee> addressees_;

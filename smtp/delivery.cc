@@ -31,6 +31,7 @@ Delivery::Delivery(const Surroundings& surroundings,
       sessions_(surroundings.sessions),
       request_(std::move(request)),
       ledger_(request_, settings_, log_),
+      generic_(settings_, resolver_),
       pool_key_(pool_key(request_, settings_)),
       keep_(sessions_.begin(pool_key_, request_.backlog)) {}
 
@@ -45,6 +46,11 @@ std::vector<std::string> Delivery::sites() const {
 
 Task<ipc::DeliverReport> Delivery::run() {
   const std::vector<std::string> all = sites();
+  const bool mapped = co_await map_envelope();
+  if (!mapped) {
+    co_await filter_verdicts();
+    co_return ledger_.take();
+  }
   ledger_.set_last_chance(false);
   co_await try_kept_sessions();
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -54,7 +60,63 @@ Task<ipc::DeliverReport> Delivery::run() {
     co_await try_site(last_site);
   }
   settle_the_rest();
+  co_await filter_verdicts();
   co_return ledger_.take();
+}
+
+// smtp_delivery_status_filter, once for each recipient.
+Task<void> Delivery::filter_verdicts() {
+  std::vector<Ledger::Verdict> verdicts = ledger_.take_held();
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    Ledger::Verdict& verdict = verdicts[i];
+    ipc::TableFind question;
+    question.maps = settings_.delivery_status_filter;
+    question.keys.push_back(verdict.result.status + " " + verdict.result.text);
+    Result<ipc::TableAnswer> answer =
+        co_await resolver_.table(std::move(question));
+    const char* parameter = settings_.lmtp ? "lmtp_delivery_status_filter"
+                                           : "smtp_delivery_status_filter";
+    if (!answer) {
+      log_.warning("{}: {}", parameter, answer.trouble().text);
+    } else if (answer->found) {
+      const mail::FilteredStatus now = mail::filter_status(
+          {verdict.result.status, verdict.result.text}, answer->value);
+      if (!now.complaint.empty())
+        log_.warning("{}: {}", parameter, now.complaint);
+      verdict.result.status = now.now.status;
+      verdict.result.text = now.now.text;
+    }
+    ledger_.publish(std::move(verdict));
+  }
+}
+
+Task<bool> Delivery::map_envelope() {
+  wire_.sender = request_.sender;
+  for (const ipc::DeliverRecipient& recipient : request_.recipients)
+    wire_.recipients.push_back(recipient.address);
+  if (generic_.empty()) co_return true;
+  Result<std::string> sender = co_await generic_.map(request_.sender);
+  std::optional<Trouble> trouble;
+  if (sender)
+    wire_.sender = std::move(*sender);
+  else
+    trouble = sender.trouble();
+  for (std::size_t i = 0; i < wire_.recipients.size() && !trouble; ++i) {
+    std::string address = wire_.recipients[i];
+    Result<std::string> mapped = co_await generic_.map(std::move(address));
+    if (mapped)
+      wire_.recipients[i] = std::move(*mapped);
+    else
+      trouble = mapped.trouble();
+  }
+  if (!trouble) co_return true;
+  log_.warning("{}: {}", request_.queue_id, trouble->text);
+  Failure failure;
+  failure.status = "4.3.0";
+  failure.text = fmt::format("{}_generic_maps: table lookup problem",
+                             settings_.lmtp ? "lmtp" : "smtp");
+  ledger_.refuse_all(failure);
+  co_return false;
 }
 
 Task<void> Delivery::try_kept_sessions() {
@@ -284,7 +346,8 @@ Task<Conversation::End> Delivery::converse() {
     co_return too_large(request_, connection_->features()) ? End::broken
                                                            : End::over;
   }
-  conversation_.emplace(*connection_, request_, ledger_, settings_,
+  const Conversation::Changes changes{wire_, generic_, resolver_, log_};
+  conversation_.emplace(*connection_, request_, ledger_, settings_, changes,
                         keep_ && connection_->may_be_kept());
   const End end = co_await conversation_->transact();
   co_return end;

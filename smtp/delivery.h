@@ -34,6 +34,9 @@ class Delivery {
 
   // The next hop, then the fallback relays.
   std::vector<std::string> sites() const;
+  Task<void> filter_verdicts();
+  // False: a table does not answer; the verdicts say so.
+  Task<bool> map_envelope();
   Task<void> try_kept_sessions();
   // Is a kept session what a new one with the same server would be?
   Task<bool> still_fits();
@@ -62,6 +65,8 @@ class Delivery {
   SessionPool& sessions_;
   ipc::DeliverRequest request_;
   Ledger ledger_;
+  GenericMap generic_;
+  WireEnvelope wire_;
   // Under which name sessions are kept: of the destination, and of the sender
   // where that may decide who we log in as.
   std::string pool_key_;

@@ -1,10 +1,14 @@
 // smtp: sends mail to other servers, by SMTP and by LMTP. Start reading at
 // Agent::serve (agent.h), then Delivery::run, then Conversation::transact.
+#include "common/base/text.h"
 #include "common/route/lookup_client.h"
+#include "common/route/router.h"
 #include "common/service/service.h"
 #include "common/tls/service_keys.h"
 #include "smtp/agent.h"
 #include "smtp/tls_client.h"
+
+#include <memory>
 
 namespace postern::smtp {
 namespace {
@@ -12,7 +16,15 @@ namespace {
 // Names and tables, from the lookup service.
 class LookupResolver : public Resolver {
  public:
-  explicit LookupResolver(route::LookupClient& lookup) : lookup_(lookup) {}
+  // Reads what lies in memory: before the process is locked. Trouble: a
+  // parameter cannot be read.
+  LookupResolver(const config::Config& config, const Settings& settings,
+                 route::LookupClient& lookup)
+      : lookup_(lookup), myorigin_(config.get<"myorigin">()) {
+    if (settings.generic.maps.empty()) return;
+    router_ = std::make_unique<route::Router>(config, lookup);
+    router_->load();
+  }
 
   Task<Result<ipc::MailHostsAnswer>> hosts(
       ipc::MailHostsFind question) override {
@@ -26,6 +38,18 @@ class LookupResolver : public Resolver {
                                     std::move(question.keys),
                                     question.partial_from);
     co_return std::move(answer);
+  }
+  bool has_no(const std::string& maps, const std::string& key) const override {
+    return lookup_.has_no(maps, key);
+  }
+  Task<Result<bool>> is_local(std::string domain) override {
+    if (domain.empty() || equal_nocase(domain, myorigin_)) co_return true;
+    if (!router_) co_return false;
+    co_return co_await router_->is_local_domain(std::move(domain));
+  }
+  std::string complete(const std::string& address) const override {
+    return router_ ? router_->rewrite(address, route::Context::local)
+                   : address;
   }
   Task<Result<ipc::DnsAnswer>> records(ipc::DnsFind question) override {
     ipc::DnsAnswer answer =
@@ -41,6 +65,8 @@ class LookupResolver : public Resolver {
 
  private:
   route::LookupClient& lookup_;
+  std::string myorigin_;
+  std::unique_ptr<route::Router> router_;  // where addresses are mapped
 };
 
 // Null: no destination may want TLS, or it cannot be had, which is logged;
@@ -75,12 +101,17 @@ int run(Service& service) {
   const Settings& settings = *read;
 
   route::LookupClient lookup(service);
-  for (const std::string& maps :
-       {settings.discard_keyword_maps, settings.tls.policy_maps}) {
-    const Status loaded = lookup.preload(maps);
+  for (const std::string* maps :
+       {&settings.discard_keyword_maps, &settings.tls.policy_maps,
+        &settings.generic.maps,
+        &settings.checks.header.maps, &settings.checks.mime.maps,
+        &settings.checks.nested.maps, &settings.checks.body.maps,
+        &settings.pix.maps, &settings.reply_filter,
+        &settings.delivery_status_filter}) {
+    const Status loaded = lookup.preload(*maps);
     if (!loaded) service.log().fatal(loaded.trouble().text);
   }
-  LookupResolver resolver(lookup);
+  LookupResolver resolver(service.config(), settings, lookup);
   tls::ServiceKeys keys(service);
   const std::unique_ptr<TlsClient> tls =
       make_tls(service, settings, resolver, keys);

@@ -109,8 +109,7 @@ void Ledger::sent(std::size_t recipient, const mail::ParsedReply& reply,
       (request_.recipients[recipient].notify & ipc::notify_success) != 0;
   if (wants_notice && !dsn)
     result.success_action = settings_.assume_final ? "delivered" : "relayed";
-  settle(recipient, std::move(result),
-         request_.verify_only ? "deliverable" : "sent");
+  settle(recipient, std::move(result));
 }
 
 bool Ledger::postpone(const Failure& failure) const {
@@ -157,43 +156,53 @@ void Ledger::note_destination(const Failure& failure) {
 }
 
 void Ledger::settle_failed(std::size_t recipient, const Failure& failure) {
-  const bool softened = !failure.temporary() && settings_.soft_bounce;
   ipc::DeliverResult result;
-  result.outcome = failure.temporary() || softened ? ipc::Outcome::deferred
-                                                   : ipc::Outcome::bounced;
-  result.status =
-      softened ? mail::soften_status(failure.status) : failure.status;
+  result.outcome = ipc::Outcome::bounced;
+  result.status = failure.status;
   result.text = failure.text;
   if (!failure.diagnostic.empty()) {
     result.diagnostic_type = "smtp";
     result.diagnostic = failure.diagnostic;
     result.remote_mta = failure.remote_mta;
   }
-  std::string_view word = "deferred";
-  if (request_.verify_only)
-    word = "undeliverable";
-  else if (softened)
-    word = "SOFTBOUNCE";
-  else if (result.outcome == ipc::Outcome::bounced)
-    word = "bounced";
-  settle(recipient, std::move(result), word);
+  settle(recipient, std::move(result));
 }
 
-void Ledger::settle(std::size_t recipient, ipc::DeliverResult result,
-                    std::string_view status_word) {
-  const ipc::DeliverRecipient& who = request_.recipients[recipient];
-  result.index = who.index;
+void Ledger::settle(std::size_t recipient, ipc::DeliverResult result) {
   times_.done = wall_clock();
+  settled_[recipient] = true;
+  --open_;
+  Verdict verdict{recipient, std::move(result), relay_, session_uses_, times_};
+  if (settings_.delivery_status_filter.empty())
+    publish(std::move(verdict));
+  else
+    held_.push_back(std::move(verdict));
+}
+
+void Ledger::publish(Verdict verdict) {
+  const ipc::DeliverRecipient& who = request_.recipients[verdict.recipient];
+  ipc::DeliverResult& result = verdict.result;
+  std::string_view word = request_.verify_only ? "deliverable" : "sent";
+  if (result.outcome != ipc::Outcome::sent) {
+    const bool temporary = result.status.starts_with('4');
+    const bool softened = !temporary && settings_.soft_bounce;
+    if (softened) result.status = mail::soften_status(result.status);
+    result.outcome = temporary || softened ? ipc::Outcome::deferred
+                                           : ipc::Outcome::bounced;
+    word = temporary ? "deferred" : softened ? "SOFTBOUNCE" : "bounced";
+    if (request_.verify_only) word = "undeliverable";
+  }
+  result.index = who.index;
 
   DeliveryEvent event;
   event.queue_id = request_.queue_id;
   event.recipient = who.address;
   event.original = who.original;
-  event.relay = relay_;
-  event.session_uses = session_uses_;
-  event.times = times_;
+  event.relay = verdict.relay;
+  event.session_uses = verdict.session_uses;
+  event.times = verdict.times;
   event.dsn = result.status;
-  event.status = status_word;
+  event.status = word;
   event.text = result.text;
   event.external_addresses = settings_.external_addresses;
   event.decimals = settings_.delay_decimals;
@@ -201,9 +210,7 @@ void Ledger::settle(std::size_t recipient, ipc::DeliverResult result,
 
   // The log line has the relay in a field of its own; a notice has not.
   if (result.outcome == ipc::Outcome::sent)
-    result.text = "delivery via " + relay_ + ": " + result.text;
-  settled_[recipient] = true;
-  --open_;
+    result.text = "delivery via " + verdict.relay + ": " + result.text;
   report_.results.push_back(std::move(result));
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/result.h"
@@ -69,14 +70,27 @@ class Ledger {
   // Those that are open get the temporary failure that they met last.
   void settle_postponed();
 
+  // --- the end ---
+  // What became of one recipient, before soft_bounce.
+  struct Verdict {
+    std::size_t recipient = 0;
+    ipc::DeliverResult result;
+    std::string relay;
+    int session_uses = 1;
+    DeliveryTimes times;
+  };
+  // With smtp_delivery_status_filter verdicts wait here until they have been
+  // filtered; publish() logs and reports one.
+  std::vector<Verdict> take_held() { return std::exchange(held_, {}); }
+  void publish(Verdict verdict);
+
   ipc::DeliverReport take() { return std::move(report_); }
 
  private:
   // Temporary, with another server to try.
   bool postpone(const Failure& failure) const;
   void note_destination(const Failure& failure);
-  void settle(std::size_t recipient, ipc::DeliverResult result,
-              std::string_view status_word);
+  void settle(std::size_t recipient, ipc::DeliverResult result);
   void settle_failed(std::size_t recipient, const Failure& failure);
 
   const ipc::DeliverRequest& request_;
@@ -84,6 +98,7 @@ class Ledger {
   const log::Log& log_;
   std::vector<bool> settled_;
   std::vector<Failure> postponed_;  // by recipient
+  std::vector<Verdict> held_;
   std::size_t open_;
   ipc::DeliverReport report_;
   std::string relay_ = "none";

@@ -81,6 +81,18 @@ class Resolver {
   virtual Task<Result<ipc::MailHostsAnswer>> hosts(
       ipc::MailHostsFind question) = 0;
   virtual Task<Result<ipc::TableAnswer>> table(ipc::TableFind question) = 0;
+  // Are the tables at hand, and have no answer for the key?
+  virtual bool has_no(const std::string& maps, const std::string& key) const {
+    static_cast<void>(maps);
+    static_cast<void>(key);
+    return false;
+  }
+  // Is the domain one of ours, whose users tables may name without it?
+  virtual Task<Result<bool>> is_local(std::string) { co_return false; }
+  // Completes an address that stands in a table.
+  virtual std::string complete(const std::string& address) const {
+    return address;
+  }
   virtual Task<Result<ipc::DnsAnswer>> records(ipc::DnsFind question) = 0;
   virtual Task<Result<std::string>> file(ipc::FileFind question) = 0;
 };

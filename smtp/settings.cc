@@ -133,6 +133,13 @@ void read_manners(const Twins& twins, bool lmtp, Settings& out) {
   out.skip_5xx_greeting = twins.flag("skip_5xx_greeting");
   out.skip_quit_response = twins.flag("skip_quit_response");
   out.send_dummy_auth = twins.flag("send_dummy_mail_auth");
+  for (const std::string& word : twins.list("pix_workarounds"))
+    out.pix.names.push_back(to_lower(word));
+  out.pix.maps = twins.text("pix_workaround_maps");
+  out.pix.threshold = twins.time("pix_workaround_threshold_time");
+  out.pix.delay = twins.time("pix_workaround_delay_time");
+  out.reply_filter = twins.text("reply_filter");
+  out.delivery_status_filter = twins.text("delivery_status_filter");
 
   out.keep_on_demand = twins.flag("connection_cache_on_demand");
   out.keep_destinations = twins.list("connection_cache_destinations");
@@ -140,6 +147,33 @@ void read_manners(const Twins& twins, bool lmtp, Settings& out) {
   out.keep_total = twins.time("connection_reuse_time_limit");
   out.keep_uses =
       static_cast<int>(twins.number("connection_reuse_count_limit"));
+}
+
+void read_changes(const config::Config& config, const Twins& twins,
+                  Settings& out) {
+  const auto size = [&config](std::string_view name) {
+    return static_cast<std::size_t>(config.number(name, 0));
+  };
+  const auto map = [&twins](std::string_view rest) {
+    return CheckMap{twins.name(rest), twins.text(rest)};
+  };
+  out.generic.maps = twins.text("generic_maps");
+  for (const std::string& name :
+       split_words(config.get<"propagate_unmatched_extensions">()))
+    if (equal_nocase(name, "generic")) out.generic.extend = true;
+  out.generic.extension = {config.get<"recipient_delimiter">(),
+                           config.get<"owner_request_special">(),
+                           config.get<"double_bounce_sender">()};
+  out.checks.header = map("header_checks");
+  out.checks.mime = map("mime_header_checks");
+  out.checks.nested = map("nested_header_checks");
+  out.checks.body = map("body_checks");
+  out.convert_8bit = !config.get<"disable_mime_output_conversion">();
+  out.header_size_limit = size("header_size_limit");
+  out.address_token_limit = size("header_address_token_limit");
+  out.mime_nesting_limit = size("mime_nesting_limit");
+  out.mime_boundary_limit = size("mime_boundary_length_limit");
+  out.body_line_limit = size("line_length_limit");
 }
 
 // smtp_host_lookup, smtp_dns_support_level: a word that is none of theirs is
@@ -182,6 +216,7 @@ Result<Settings> read_settings(const config::Config& config, bool lmtp) {
   out.limits = read_limits(twins, lmtp);
   read_where(config, twins, out);
   read_manners(twins, lmtp, out);
+  read_changes(config, twins, out);
   const auto bind4 = read_bind(twins.name("bind_address"),
                                twins.text("bind_address"), AF_INET);
   const auto bind6 = read_bind(twins.name("bind_address6"),

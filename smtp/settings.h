@@ -14,6 +14,7 @@
 #include "common/config/config.h"
 #include "common/loop/connect.h"
 #include "common/loop/loop.h"
+#include "common/mail/address.h"
 #include "smtp/sasl_settings.h"
 #include "smtp/tls_policy.h"
 
@@ -37,6 +38,35 @@ struct Limits {
   Millis data_done = Seconds(600);
   Millis rset = Seconds(20);
   Millis quit = Seconds(300);
+};
+
+// A table of rules (header_checks(5)) and the parameter that names it.
+struct CheckMap {
+  std::string parameter;
+  std::string maps;
+};
+struct CheckMaps {
+  CheckMap header, mime, nested, body;
+  bool any() const {
+    return !header.maps.empty() || !mime.maps.empty() ||
+           !nested.maps.empty() || !body.maps.empty();
+  }
+};
+
+// smtp_generic_maps, and what generic(5) needs beside them.
+struct GenericMaps {
+  std::string maps;
+  bool extend = false;  // propagate_unmatched_extensions has "generic"
+  mail::ExtensionRules extension;
+};
+
+// Firewalls that break ESMTP, known by their greeting of asterisks
+// (smtp_pix_workarounds).
+struct PixWorkarounds {
+  std::vector<std::string> names;  // lower case
+  std::string maps;
+  Millis threshold = Seconds(500);  // age of the message
+  Millis delay = Seconds(10);
 };
 
 struct Settings {
@@ -79,6 +109,17 @@ struct Settings {
   bool skip_5xx_greeting = true;
   bool skip_quit_response = true;
   bool send_dummy_auth = false;
+  PixWorkarounds pix;
+
+  // What is changed in messages.
+  GenericMaps generic;
+  CheckMaps checks;
+  bool convert_8bit = true;  // disable_mime_output_conversion
+  std::size_t header_size_limit = 102400;
+  std::size_t address_token_limit = 10240;
+  std::size_t mime_nesting_limit = 100;
+  std::size_t mime_boundary_limit = 2048;
+  std::size_t body_line_limit = 2048;  // line_length_limit
 
   TlsSettings tls;
   // Sessions are resumed for so long (smtp_tls_session_cache_database,
@@ -99,6 +140,8 @@ struct Settings {
 
   // What to make of answers.
   bool soft_bounce = false;
+  std::string reply_filter;
+  std::string delivery_status_filter;
   bool assume_final = false;    // lmtp_assume_final
   bool verify_by_data = false;  // smtp_address_verify_target = data
 

@@ -108,9 +108,8 @@ std::string refusal(int code, std::string_view status, std::string_view text,
 
 std::string verdict_reply(const ipc::TroubleWire& trouble) {
   if (is_reply(trouble.text)) return trouble.text;
-  std::string text = trouble.text;
-  if (!text.starts_with("Error: ")) text = "Error: " + text;
-  return refusal(code_for(trouble), trouble.trouble().status(), text, false);
+  return refusal(code_for(trouble), trouble.trouble().status(), trouble.text,
+                 false);
 }
 
 std::string begin_reply(const ipc::TroubleWire& trouble) {

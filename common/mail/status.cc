@@ -60,6 +60,27 @@ StatusText split_status(std::string_view text,
           std::string(trim_left(text.substr(length)))};
 }
 
+FilteredStatus filter_status(const StatusText& before,
+                             std::string_view answer) {
+  FilteredStatus out;
+  out.now = before;
+  const std::size_t length = status_length(answer);
+  if (length == 0) {
+    out.complaint = "bad status code: " + std::string(answer);
+    return out;
+  }
+  if ((answer[0] == '2') != before.status.starts_with('2')) {
+    out.complaint = "bad status code change: " + std::string(answer) +
+                    " -- a success cannot become a failure, nor a failure a "
+                    "success";
+    return out;
+  }
+  out.now.status = answer.substr(0, length);
+  const std::string_view text = trim(answer.substr(length));
+  if (!text.empty()) out.now.text = text;
+  return out;
+}
+
 std::string soften_status(std::string_view status) {
   std::string soft(status);
   if (valid_status(status) && soft[0] == '5') soft[0] = '4';

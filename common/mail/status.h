@@ -27,6 +27,15 @@ struct StatusText {
 // gets `default_status`.
 StatusText split_status(std::string_view text, std::string_view default_status);
 
+// What a delivery status filter made of `before` (default_delivery_status_
+// filter): the class may not change between success and failure. `complaint`:
+// why the answer is of no use; `before` stands then.
+struct FilteredStatus {
+  StatusText now;
+  std::string complaint;
+};
+FilteredStatus filter_status(const StatusText& before, std::string_view answer);
+
 // As a permanent failure reads that is to be taken for a temporary one
 // (soft_bounce): a leading 5 becomes 4. Works on codes and on reply lines
 // ("550 5.1.1 no" gives "450 4.1.1 no"); anything else stays as it is.

@@ -68,6 +68,17 @@ std::optional<std::vector<LookupClient::Table>> LookupClient::at_hand(
   return found;
 }
 
+bool LookupClient::has_no(const std::string& maps,
+                          std::string_view key) const {
+  const auto list = lists_.find(maps);
+  if (list == lists_.end()) return false;
+  for (const Table& table : list->second) {
+    const tables::Found found = table->find(key);
+    if (!found || found->has_value()) return false;
+  }
+  return true;
+}
+
 Result<ipc::TableAnswer> LookupClient::find_here(
     const std::vector<Table>& tables, const std::vector<std::string>& keys,
     std::int64_t partial_from) {

@@ -54,6 +54,10 @@ class LookupClient {
                                             std::vector<std::string> keys,
                                             std::int64_t partial_from);
 
+  // Are all tables of the list preloaded, and have no answer? Without a wait
+  // and without an allocation: for questions that come by the line.
+  bool has_no(const std::string& maps, std::string_view key) const;
+
   // --- users ---
   Task<Result<std::optional<os::User>>> user(std::string name);
   Task<Result<std::optional<os::User>>> user_by_id(std::int64_t id);

@@ -46,6 +46,14 @@ std::optional<std::string> undo_routing(std::string_view local, bool bang,
   return std::nullopt;
 }
 
+// Of a transport that says no next hop. Those that fail say why instead.
+std::string default_hop(const std::string& transport,
+                        const std::string& otherwise) {
+  return transport == "error" || transport == "retry"
+             ? "Address is undeliverable"
+             : otherwise;
+}
+
 }  // namespace
 
 std::pair<std::string, std::string> Router::split_destination(
@@ -379,7 +387,8 @@ Task<Result<Resolved>> Router::State::route(std::string sender,
   }
   const auto [transport, nexthop] = split_destination(destination);
   out.transport = transport;
-  out.nexthop = nexthop.empty() ? default_nexthop : nexthop;
+  out.nexthop =
+      nexthop.empty() ? default_hop(transport, default_nexthop) : nexthop;
   co_return std::move(out);
 }
 
@@ -410,7 +419,8 @@ Task<Result<Resolved>> Router::State::apply_transport_maps(
       // without a transport: the default transport's; neither: no change.
       if (!transport.empty()) {
         resolved.transport = transport;
-        resolved.nexthop = nexthop.empty() ? domain : nexthop;
+        resolved.nexthop = nexthop.empty() ? default_hop(transport, domain)
+                                           : nexthop;
       } else if (!nexthop.empty()) {
         resolved.nexthop = nexthop;
       }
@@ -432,16 +442,10 @@ Task<Result<Resolved>> Router::State::apply_transport_maps(
 
 Task<Result<std::optional<std::string>>> Router::State::find_address(
     std::string maps, std::string address, bool domain_is_local) {
-  std::vector<std::string> keys;
-  std::int64_t partial_from = 0;
-  for (const tables::Candidate& c :
-       tables::virtual_keys(address, rules(), domain_is_local)) {
-    if (!c.partial && partial_from == static_cast<std::int64_t>(keys.size()))
-      ++partial_from;
-    keys.push_back(c.key);
-  }
+  tables::KeyList list =
+      tables::virtual_key_list(address, rules(), domain_is_local);
   Result<ipc::TableAnswer> answer = co_await lookup.find_first(
-      std::move(maps), std::move(keys), partial_from);
+      std::move(maps), std::move(list.keys), list.partial_from);
   if (!answer) co_return answer.trouble();
   std::optional<std::string> out;
   if (answer->found) out = answer->value;

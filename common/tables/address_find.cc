@@ -1,6 +1,7 @@
 #include "common/tables/address_find.h"
 
 #include "common/base/text.h"
+#include "common/mail/tokens.h"
 
 namespace postern::tables {
 namespace {
@@ -87,6 +88,37 @@ std::vector<Candidate> virtual_keys(std::string_view address,
   options.extension = extension;
   if (domain_is_local) options.forms = options.forms | Form::local_part;
   return address_keys(address, options);
+}
+
+KeyList virtual_key_list(std::string_view address,
+                         const mail::ExtensionRules& extension,
+                         bool domain_is_local) {
+  KeyList out;
+  for (Candidate& candidate :
+       virtual_keys(address, extension, domain_is_local)) {
+    if (!candidate.partial &&
+        out.partial_from == static_cast<std::int64_t>(out.keys.size()))
+      ++out.partial_from;
+    out.keys.push_back(std::move(candidate.key));
+    out.extensions.push_back(std::move(candidate.extension));
+  }
+  return out;
+}
+
+std::vector<std::string> mapped_addresses(
+    std::string_view entry, const std::string& address,
+    const std::string& extension,
+    const std::function<std::string(const std::string&)>& complete) {
+  std::vector<std::string> out;
+  for (std::string& found : mail::extract_addresses(entry)) {
+    if (found.starts_with('@'))
+      found.insert(0, mail::split_address(address).local);
+    std::string target = complete(found);
+    const std::size_t at = target.rfind('@');
+    target.insert(at == std::string::npos ? target.size() : at, extension);
+    out.push_back(std::move(target));
+  }
+  return out;
 }
 
 std::vector<Candidate> transport_keys(std::string_view address,

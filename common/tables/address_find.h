@@ -6,6 +6,8 @@
 
 #include "common/mail/address.h"
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +60,25 @@ std::vector<Candidate> address_keys(std::string_view address,
 std::vector<Candidate> virtual_keys(std::string_view address,
                                     const mail::ExtensionRules& extension,
                                     bool domain_is_local);
+
+// The same as a question to lookup: the keys, and where those begin that are
+// parts of the address (which tables of patterns are not asked for).
+struct KeyList {
+  std::vector<std::string> keys;
+  std::vector<std::string> extensions;  // of each key
+  std::int64_t partial_from = 0;
+};
+KeyList virtual_key_list(std::string_view address,
+                         const mail::ExtensionRules& extension,
+                         bool domain_is_local);
+
+// The addresses that an entry of canonical(5), virtual(5) or generic(5) names
+// for `address`: "@domain" stands for the same user there; `complete` is given
+// each; the extension is put back.
+std::vector<std::string> mapped_addresses(
+    std::string_view entry, const std::string& address,
+    const std::string& extension,
+    const std::function<std::string(const std::string&)>& complete);
 
 // transport(5): full, without extension, the domain, its parents, "*".
 std::vector<Candidate> transport_keys(std::string_view address,

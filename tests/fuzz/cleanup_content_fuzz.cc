@@ -90,7 +90,10 @@ std::string taken(Bench& bench, const std::string& bytes, std::size_t cut) {
   HeaderPass headers(bench.settings, bench.book, mapper, bench.log,
                      std::move(origin));
   const std::string sender = "a@b";
-  ContentPass pass(bench.settings, bench.log, headers, **draft, sender);
+  EnvelopeBuilder envelope_builder(bench.settings, bench.book, mapper, "QID");
+  ContentChecks checks(bench.settings, bench.book, bench.log, envelope_builder,
+                       "QID");
+  ContentPass pass(bench.settings, bench.log, headers, checks, **draft, sender);
   std::string trouble;
   {
     Nursery nursery;

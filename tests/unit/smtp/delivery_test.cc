@@ -1,6 +1,8 @@
 #include "smtp/delivery.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <map>
 
 #include "common/base/text.h"
 #include "common/ipc/messages/content.h"
@@ -631,4 +633,206 @@ TEST_CASE("requests over a link are answered, many at once", "[smtp][agent]") {
 }
 
 }  // namespace
+TEST_CASE("addresses change on their way out", "[smtp]") {
+  World world;
+  world.settings.generic.maps = "generic";
+  world.settings.generic.extend = true;
+  world.settings.generic.extension.delimiters = "+";
+  world.resolver.tables["generic"] = {{"ann", "ann@isp.test"},
+                                      {"bob@here.test", "robert"},
+                                      {"@far.test", "@near.test"}};
+  Sink sink{Script{}};
+  const ipc::DeliverReport report = world.deliver(
+      request(sink.next_hop(), {"bob+x@here.test", "c@far.test", "d@e.test"},
+              "From: Ann <ann@here.test>\nTo: c@far.test,\n d@e.test\n"
+              "Cc: d@e.test,\n\te@e.test\nX: ann@here.test\n\n"
+              "From: ann@here.test\n"));
+  world.settle(sink);
+  CHECK(verdict(report, 100) == "sent 2.0.0 | 250 2.0.0 Ok: taken");
+  const Lines& told = sink.sessions().front();
+  CHECK(Lines(told.begin() + 1, told.end()) ==
+        Lines{"MAIL FROM:<ann@isp.test> SIZE=114",
+              "RCPT TO:<robert+x@here.test> ORCPT=rfc822;bob+2Bx@here.test",
+              "RCPT TO:<c@near.test> ORCPT=rfc822;c@far.test",
+              "RCPT TO:<d@e.test> ORCPT=rfc822;d@e.test", "DATA",
+              "| From: Ann <ann@isp.test>", "| To: c@near.test, d@e.test",
+              "| Cc: d@e.test,", "| \te@e.test", "| X: ann@here.test", "| ",
+              "| From: ann@here.test", ".", "QUIT"});
+  CHECK(std::any_of(world.lines.begin(), world.lines.end(),
+                    [](const std::string& line) {
+                      return line.find("to=<c@far.test>") != std::string::npos;
+                    }));
+}
+
+TEST_CASE("a silent table of addresses puts mail off", "[smtp]") {
+  World world;
+  world.settings.generic.maps = "generic";
+  world.resolver.broken = true;
+  Sink sink{Script{}};
+  const ipc::DeliverReport report =
+      world.deliver(request(sink.next_hop(), {"x@there.test"}));
+  CHECK(verdict(report, 100) ==
+        "deferred 4.3.0 | smtp_generic_maps: table lookup problem");
+  CHECK(sink.sessions().empty());
+}
+
+TEST_CASE("rules change what is sent", "[smtp]") {
+  World world;
+  world.settings.checks.header = {"smtp_header_checks", "h"};
+  world.settings.checks.nested = {"smtp_nested_header_checks", "n"};
+  world.settings.checks.mime = {"smtp_mime_header_checks", "m"};
+  world.settings.checks.body = {"smtp_body_checks", "b"};
+  world.resolver.tables = {
+      {"h", {{"A: b", "IGNORE"}, {"C: d", "PREPEND P: q"}, {"E: f", "REJECT"}}},
+      {"n", {{"A: b", "REPLACE A: c"}}},
+      {"m", {{"Content-Type: message/rfc822", "INFO attached"}}},
+      {"b", {{"one", "STRIP"}, {"two", "REPLACE 2"}}}};
+  Sink sink{Script{}};
+  world.deliver(request(sink.next_hop(), {"x@there.test"},
+                        "A: b\nC: d\nE: f\nContent-Type: message/rfc822\n\n"
+                        "A: b\n\none\ntwo\nthree"));
+  world.settle(sink);
+  const Lines& told = sink.sessions().front();
+  CHECK(Lines(told.begin() + 4, told.end()) ==
+        Lines{"| P: q", "| C: d", "| E: f", "| Content-Type: message/rfc822",
+              "| ", "| A: c", "| ", "| 2", "| three", ".", "QUIT"});
+  const Lines expected = {
+      "QID: prepend: header C: d: P: q",
+      "warning: unsupported command in smtp_header_checks map: REJECT",
+      "QID: info: header Content-Type: message/rfc822: attached",
+      "QID: replace: header A: b: A: c", "QID: strip: body one",
+      "QID: replace: body two: 2"};
+  CHECK(Lines(world.lines.begin(),
+              world.lines.begin() + static_cast<std::ptrdiff_t>(
+                                        expected.size())) == expected);
+}
+
+TEST_CASE("a server without 8BITMIME gets 7 bits", "[smtp]") {
+  struct Case {
+    const char* body;
+    bool convert;
+    bool offered;
+    std::string text;
+  };
+  const std::vector<Case> cases = {
+      {"8BITMIME", true, false, "quoted-printable =E4"},
+      {"", true, false, "quoted-printable =E4"},
+      {"7BIT", true, false, "8bit \344"},
+      {"8BITMIME", false, false, "8bit \344"},
+      {"8BITMIME", true, true, "8bit \344"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.body, c.convert, c.offered);
+    World world;
+    world.settings.convert_8bit = c.convert;
+    Script script;
+    script.offers = {"PIPELINING", "SIZE"};
+    if (c.offered) script.offers.push_back("8BITMIME");
+    Sink sink{script};
+    ipc::DeliverRequest ask =
+        request(sink.next_hop(), {"x@there.test"},
+                "Content-Transfer-Encoding: 8bit\n\n\344\n");
+    ask.body = c.body;
+    world.deliver(std::move(ask));
+    world.settle(sink);
+    const Lines& told = sink.sessions().front();
+    const std::size_t space = c.text.find(' ');
+    CHECK(Lines(told.begin() + 4, told.end()) ==
+          Lines{"| Content-Transfer-Encoding: " + c.text.substr(0, space),
+                "| ", "| " + c.text.substr(space + 1), ".", "QUIT"});
+    // What comes of a conversion nobody knows beforehand.
+    CHECK((told[1].find(" SIZE=") != std::string::npos) ==
+          (c.offered || !c.convert));
+  }
+}
+
+TEST_CASE("parts are converted one by one", "[smtp]") {
+  World world;
+  Script script;
+  script.offers = {"PIPELINING"};
+  Sink sink{script};
+  const std::string head = "Content-Type: multipart/mixed; boundary=b\n";
+  const std::string plain = "--b\n\n.plain \n--b--\n";
+  world.deliver(request(sink.next_hop(), {"x@there.test"},
+                        "Content-Transfer-Encoding: 8bit\n" + head +
+                            "\n--b\nContent-Transfer-Encoding: 8bit\n"
+                            "Content-Type: text/plain\n\n\344 \n" +
+                            plain));
+  world.settle(sink);
+  const Lines& told = sink.sessions().front();
+  CHECK(Lines(told.begin() + 4, told.end()) ==
+        Lines{"| Content-Type: multipart/mixed; boundary=b",
+              "| Content-Transfer-Encoding: 7bit", "| ", "| --b",
+              "| Content-Type: text/plain",
+              "| Content-Transfer-Encoding: quoted-printable", "| ",
+              "| =E4=20", "| --b", "| ", "| ..plain ", "| --b--", ".", "QUIT"});
+}
+
+TEST_CASE("a delivery status filter has the last word", "[smtp]") {
+  World world;
+  world.settings.delivery_status_filter = "f";
+  world.resolver.tables["f"] = {
+      {"2.0.0 250 2.0.0 Ok: taken", "2.7.7 well done"},
+      {"5.1.1 host " + std::string("x"), ""}};
+  Script script;
+  script.rules = {{"RCPT TO:<bad", "550 5.1.1 no"}};
+  Sink sink{script};
+  const std::string said = "host 127.0.0.1[127.0.0.1] said: 550 5.1.1 no (in "
+                           "reply to RCPT TO command)";
+  world.resolver.tables["f"]["5.1.1 " + said] = "4.1.1 later";
+  const ipc::DeliverReport report =
+      world.deliver(request(sink.next_hop(), {"x@y.test", "bad@y.test"}));
+  CHECK(verdict(report, 100) == "sent 2.7.7 | well done");
+  CHECK(verdict(report, 101) == "deferred 4.1.1 | later");
+  CHECK(std::count_if(world.lines.begin(), world.lines.end(),
+                      [](const std::string& line) {
+                        return line.find("status=") != std::string::npos;
+                      }) == 2);
+
+  // It does not go against the safety net.
+  world.settings.soft_bounce = true;
+  world.resolver.tables["f"]["5.1.1 " + said] = "5.9.9 hard";
+  const ipc::DeliverReport soft =
+      world.deliver(request(sink.next_hop(), {"bad@y.test"}));
+  CHECK(verdict(soft, 100) == "deferred 4.9.9 | hard");
+}
+
+TEST_CASE("replies go past a filter line by line", "[smtp]") {
+  World world;
+  world.settings.reply_filter = "r";
+  world.resolver.tables["r"] = {{"250-SIZE 1000000", "250-nothing"},
+                                {"250 2.0.0 Ok: taken", "451 4.7.0 not so fast"}};
+  Script script;
+  script.offers = {"8BITMIME", "SIZE 1000000", "DSN"};
+  Sink sink{script};
+  const ipc::DeliverReport report =
+      world.deliver(request(sink.next_hop(), {"x@y.test"}));
+  CHECK(verdict(report, 100).starts_with("deferred 4.7.0 | "));
+  CHECK(sink.sessions().front()[1].find("SIZE=") == std::string::npos);
+}
+
+TEST_CASE("a greeting of asterisks calls for caution", "[smtp]") {
+  World world;
+  world.settings.pix.names = {"disable_esmtp", "delay_dotcrlf"};
+  world.settings.pix.delay = Millis(1);
+  Script script;
+  script.banner = "220 ****2*******";
+  Sink sink{script};
+  ipc::DeliverRequest old = request(sink.next_hop(), {"x@y.test"});
+  old.arrival -= 600'000'000;
+  world.deliver(std::move(old));
+  world.settle(sink);
+  CHECK(sink.sessions().front()[0] == "HELO here.test");
+  CHECK(std::find(world.lines.begin(), world.lines.end(),
+                  "QID: enabling PIX workarounds: disable_esmtp delay_dotcrlf "
+                  "for " + local(sink)) != world.lines.end());
+
+  // A table knows better for this server.
+  world.settings.pix.maps = "p";
+  world.resolver.tables["p"] = {{"127.0.0.1", "delay_dotcrlf"}};
+  world.deliver(request(sink.next_hop(), {"x@y.test"}));
+  world.settle(sink);
+  CHECK(sink.sessions().back()[0] == "EHLO here.test");
+}
+
 }  // namespace postern::smtp

@@ -36,8 +36,30 @@ class FakeResolver : public Resolver {
     asked.push_back(question.domain);
     co_return answer;
   }
+  // Whole tables, by name.
+  std::map<std::string, std::map<std::string, std::string>> tables;
+  bool broken = false;
+  Task<Result<bool>> is_local(std::string domain) override {
+    co_return domain == "here.test";
+  }
+  std::string complete(const std::string& address) const override {
+    return address.find('@') == std::string::npos ? address + "@here.test"
+                                                  : address;
+  }
   Task<Result<ipc::TableAnswer>> table(ipc::TableFind question) override {
     ipc::TableAnswer out;
+    if (broken) co_return try_later("3.0", "the table is away");
+    if (tables.contains(question.maps)) {
+      const auto& table = tables[question.maps];
+      for (std::size_t i = 0; i < question.keys.size() && !out.found; ++i) {
+        const auto found = table.find(question.keys[i]);
+        if (found == table.end()) continue;
+        out.found = true;
+        out.key = static_cast<std::int64_t>(i);
+        out.value = found->second;
+      }
+      co_return out;
+    }
     for (const std::string& key : question.keys) {
       const auto entry = table_entries.find(question.maps + " " + key);
       if (entry == table_entries.end()) continue;

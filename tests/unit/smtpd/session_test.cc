@@ -232,7 +232,7 @@ TEST_CASE("cleanup's failures reach the client") {
   SECTION("a verdict against the message") {
     open_transaction(h);
     h.around().verdict_trouble =
-        ipc::TroubleWire::from(give_up("4.0", "too many hops"));
+        ipc::TroubleWire::from(give_up("4.0", "Error: too many hops"));
     h.say("DATA\r\n");
     CHECK(h.say(".\r\n") == "554 5.4.0 Error: too many hops\n");
   }

@@ -80,14 +80,14 @@ TEST_CASE("cleanup's trouble becomes a reply") {
   const auto reply = [](const Trouble& t) {
     return verdict_reply(ipc::TroubleWire::from(t));
   };
-  CHECK(reply(give_up("3.4", "message file too big")) ==
+  CHECK(reply(give_up("3.4", "Error: message file too big")) ==
         "552 5.3.4 Error: message file too big");
-  CHECK(reply(give_up("4.0", "too many hops")) ==
+  CHECK(reply(give_up("4.0", "Error: too many hops")) ==
         "554 5.4.0 Error: too many hops");
-  CHECK(reply(give_up("7.1", "no spam")) == "550 5.7.1 Error: no spam");
-  CHECK(reply(try_later("3.0", "queue file write error")) ==
+  CHECK(reply(give_up("7.1", "no spam")) == "550 5.7.1 no spam");
+  CHECK(reply(try_later("3.0", "Error: queue file write error")) ==
         "451 4.3.0 Error: queue file write error");
-  CHECK(reply(try_later("3.1", "full")) == "452 4.3.1 Error: full");
+  CHECK(reply(try_later("3.1", "full")) == "452 4.3.1 full");
   CHECK(reply(give_up("7.0", "550 5.9.9 said a milter")) ==
         "550 5.9.9 said a milter");
   CHECK(begin_reply(ipc::TroubleWire::from(try_later("3.1", "x"))) ==

@@ -110,3 +110,31 @@ TEST_CASE("dates carry offset and zone name", "[mail][date]") {
   tzset();
   CHECK(ctime_date(0) == "Thu Jan  1 00:00:00 1970");
 }
+
+TEST_CASE("a delivery status filter keeps success and failure apart",
+          "[mail]") {
+  struct Case {
+    std::string status, answer, now, text, complaint;
+  };
+  const std::vector<Case> cases = {
+      {"2.0.0", "2.7.7 fine", "2.7.7", "fine", ""},
+      {"4.1.1", "5.1.1 hard", "5.1.1", "hard", ""},
+      {"5.1.1", "4.0.0  soft ", "4.0.0", "soft", ""},
+      {"5.1.1", "5.7.1", "5.7.1", "was", ""},
+      {"5.1.1", "foo bar", "5.1.1", "was", "bad status code: foo bar"},
+      {"5.1.1", "", "5.1.1", "was", "bad status code: "},
+      {"2.0.0", "5.0.0 x", "2.0.0", "was",
+       "bad status code change: 5.0.0 x -- a success cannot become a failure, "
+       "nor a failure a success"},
+      {"4.0.0", "2.0.0 x", "4.0.0", "was",
+       "bad status code change: 2.0.0 x -- a success cannot become a failure, "
+       "nor a failure a success"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.status, c.answer);
+    const FilteredStatus got = filter_status({c.status, "was"}, c.answer);
+    CHECK(got.now.status == c.now);
+    CHECK(got.now.text == c.text);
+    CHECK(got.complaint == c.complaint);
+  }
+}
