@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/text.h"
 #include "lookup/files.h"
 
 namespace postern::lookup {
@@ -15,6 +16,7 @@ constexpr Millis user_limit{30'000};
 constexpr std::size_t most_unsent = 1u << 20;
 // Questions of one peer that are under way; more wait in the link.
 constexpr std::size_t most_under_way = 2000;
+constexpr std::size_t most_named_files = 10'000;
 
 // Counts a question for as long as its task lives.
 class UnderWay {
@@ -102,11 +104,15 @@ void Server::begin(Session* session, ipc::Frame& frame,
 
 void Server::handle(Session* session, ipc::Frame frame) {
   if (auto table = frame.as<ipc::TableFind>()) {
-    if (tables_.slow(table->maps))
+    if (tables_.slow(table->maps)) {
       session->tasks.start(finish<ipc::TableFind>(
-          session, frame.id, tables_.find_slowly(std::move(*table))));
-    else
-      session->link->reply(frame.id, tables_.find(*table, Clock::now()));
+          session, frame.id,
+          find_slowly(session->link->peer(), std::move(*table))));
+    } else {
+      const ipc::TableAnswer found = tables_.find(*table, Clock::now());
+      note_named_file(session->link->peer(), found);
+      session->link->reply(frame.id, found);
+    }
   } else if (auto note = frame.as<ipc::AnvilNote>()) {
     session->link->reply(frame.id,
                          anvil_.note(*note, session->id, Anvil::now()));
@@ -117,7 +123,7 @@ void Server::handle(Session* session, ipc::Frame frame) {
   } else if (frame.is<ipc::VerifyFind>()) {
     begin(session, frame, &Server::verify);
   } else if (auto file = frame.as<ipc::FileFind>()) {
-    session->link->reply(frame.id, read_named_file(*file));
+    session->link->reply(frame.id, read_file(*file));
   } else if (frame.is<ipc::UserFind>()) {
     begin(session, frame, &Server::user);
   } else if (frame.is<ipc::MailHostsFind>()) {
@@ -144,6 +150,34 @@ void Server::dial(Session* session, ipc::Frame& frame) {
                     std::move(*question));
   session->tasks.start(
       finish<ipc::DialHost>(session, frame.id, std::move(answer)));
+}
+
+Task<ipc::TableAnswer> Server::find_slowly(Role peer,
+                                           ipc::TableFind question) {
+  ipc::TableAnswer found =
+      co_await tables_.find_slowly(std::move(question));
+  note_named_file(peer, found);
+  co_return std::move(found);
+}
+
+// "user:</path": what smtp may then read is what a table has named to it.
+void Server::note_named_file(Role peer, const ipc::TableAnswer& found) {
+  if (peer != Role::smtp || !found.found) return;
+  const std::size_t at = found.value.find(":</");
+  if (at == std::string::npos || at != found.value.find(':')) return;
+  if (named_files_.size() >= most_named_files) named_files_.clear();
+  named_files_.insert(found.value.substr(at + 2));
+}
+
+ipc::FileAnswer Server::read_file(const ipc::FileFind& question) const {
+  if (question.what == "certificates" || named_files_.contains(question.path))
+    return read_named_file(question);
+  log_.warning("smtp asked for the first line of {}, which no table has named "
+               "to it", printable(question.path));
+  ipc::FileAnswer refused;
+  refused.trouble = ipc::TroubleWire::from(
+      try_later("3.0", "no table names " + printable(question.path)));
+  return refused;
 }
 
 Task<ipc::VerifyAnswer> Server::verify(ipc::VerifyFind question) {

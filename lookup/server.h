@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "common/ipc/link.h"
 #include "common/ipc/messages/lookup.h"
@@ -55,6 +57,9 @@ class Server {
                     Task<typename Q::Answer> answer);
 
   void dial(Session* session, ipc::Frame& frame);
+  Task<ipc::TableAnswer> find_slowly(Role peer, ipc::TableFind question);
+  void note_named_file(Role peer, const ipc::TableAnswer& found);
+  ipc::FileAnswer read_file(const ipc::FileFind& question) const;
   Task<ipc::VerifyAnswer> verify(ipc::VerifyFind question);
   Task<ipc::UserAnswer> user(ipc::UserFind question);
   Task<ipc::MailHostsAnswer> mail_hosts(ipc::MailHostsFind question);
@@ -69,6 +74,7 @@ class Server {
   Dialer* dialer_ = nullptr;
   Verifier* verifier_ = nullptr;
   log::Log log_;
+  std::set<std::string> named_files_;  // by tables, to smtp
   std::uint64_t last_session_ = 0;
   std::size_t under_way_ = 0;
   std::function<void()> answered_;

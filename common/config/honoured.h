@@ -60,6 +60,8 @@ inline constexpr std::string_view not_yet_honoured[] = {
     "lmtp_dns_resolver_options",
     "lmtp_min_data_rate",
     "lmtp_per_request_deadline",
+    "local_delivery_status_filter",
+    "local_login_sender_maps",
     "milter_command_timeout",
     "milter_connect_macros",
     "milter_connect_timeout",

@@ -144,7 +144,9 @@ void try_processes(Probe& probe, const Profile& row) {
   // There is no such file: allowed, it would answer ENOENT.
   char* const none[] = {nullptr};
   probe.saw("execve", ::execve("/nonexistent", none, none));
-  probe.saw("kill the parent", ::kill(::getppid(), 0));
+  // Who ends processes that it has started may signal those of its user.
+  if (!row.has(Grant::children))
+    probe.saw("kill the parent", ::kill(::getppid(), 0));
   if (!sanitized)
     probe.saw("tgkill the parent",
               ::syscall(SYS_tgkill, ::getppid(), ::getppid(), 0));

@@ -47,10 +47,10 @@ std::string summary(const Facts& facts) {
 
 std::string connection_line(const Facts& facts, const std::string& direction,
                             const std::string& peer) {
-  std::string line = fmt::format("{} TLS connection {} {} {}",
-                                 trust_word(facts),
-                                 facts.resumed ? "reused" : "established",
-                                 direction, peer);
+  // Resumed or not: the word "reused" is Postfix's for a connection that
+  // another process has kept.
+  std::string line = fmt::format("{} TLS connection established {} {}",
+                                 trust_word(facts), direction, peer);
   if (!facts.server_name.empty()) line += " to " + facts.server_name;
   return line + ": " + summary(facts);
 }

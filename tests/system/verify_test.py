@@ -40,7 +40,7 @@ class NextSession(socketserver.StreamRequestHandler):
                 self.say("250 next.test")
             elif verb.startswith("MAIL"):
                 with self.server.lock:
-                    self.server.senders.append(words[10:].split(">")[0])
+                    self.server.senders.append(words[11:].split(">")[0])
                 self.say("250 2.1.0 Ok")
             elif verb.startswith("RCPT"):
                 address = words[9:].split(">")[0]

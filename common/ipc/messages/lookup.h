@@ -199,7 +199,8 @@ struct FileFind {
   static constexpr bool repeatable = true;
   std::string path;
   // "certificates": the PEM blocks of certificates and public keys, and
-  // nothing else of the file. "line": its first line.
+  // nothing else of the file. "line": its first line, where a table has named
+  // the file to this client (user:</path in smtp_sasl_password_maps).
   std::string what;
   static constexpr auto wire() {
     return message("file.find", field("path", &FileFind::path),

@@ -43,6 +43,15 @@ TEST_CASE("the confined program answers every kind of question") {
   CHECK(process.get(*smtpd, ipc::ClientNameFind{"127.0.0.2"}).reverse_name ==
         "mx.example.test");
   CHECK(process.get(*smtpd, ipc::AnvilNote{"connect", "smtp:x"}).count == 1);
+  // What no table has named is not read for anybody.
+  const std::string token = directory + "/token";
+  REQUIRE(os::replace_file(token, "secret\nmore\n").ok());
+  REQUIRE(os::replace_file(directory + "/logins",
+                           "host user:<" + token + "\n").ok());
+  CHECK(process.get(*smtp, ipc::FileFind{token, "line"}).trouble.present);
+  const std::string logins = "texthash:" + directory + "/logins";
+  process.get(*smtp, ipc::TableFind{logins, {"host"}, 1});
+  CHECK(process.get(*smtp, ipc::FileFind{token, "line"}).content == "secret");
   CHECK(process.drain() == 0);
   const std::string log = process.log();
   CHECK(log.find("postern/lookup") != std::string::npos);

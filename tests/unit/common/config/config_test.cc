@@ -267,8 +267,8 @@ TEST_CASE("the check finds what an administrator should look at") {
            "the value of mydomain refers to itself"},
           {"smtpd_timeout = abc",
            "parameter smtpd_timeout: bad time value or unit: abc"},
-          {"header_checks = regexp:/a",
-           "header_checks is set, but is not available in this version"},
+          {"milter_header_checks = regexp:/a",
+           "milter_header_checks is set, but is not available in this version"},
           {"relay_transport_rate_delay = 1s",
            "relay_transport_rate_delay is set, but is not available in this "
            "version"},

@@ -110,7 +110,7 @@ TEST_CASE("a connection is described in Postfix's words") {
   facts.server_signature = {"ECDSA", "prime256v1", 0, "SHA256"};
   facts.client_signature = {"ED25519", "", 0, ""};
   CHECK(connection_line(facts, "from", "a[192.0.2.1]") ==
-        "Untrusted TLS connection reused from a[192.0.2.1] to alt.example.com: "
+        "Untrusted TLS connection established from a[192.0.2.1] to alt.example.com: "
         "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) "
         "key-exchange X25519 server-signature ECDSA (prime256v1) "
         "server-digest SHA256 client-signature ED25519");
