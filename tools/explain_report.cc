@@ -108,7 +108,11 @@ const Step* Report::deciding() const {
       found = &step;
     if (!refused && step.outcome == "permit") found = &step;
   }
-  return found;
+  if (found != nullptr || !refused) return found;
+  // Nothing refused it outright: who wanted it put off, first.
+  for (const Step& step : steps_)
+    if (step.outcome == access::trace_defers) return &step;
+  return nullptr;
 }
 
 std::string Report::place(const Step& step) const {

@@ -219,11 +219,14 @@ Task<Access::Outcome> Access::apply_traced(const Restriction* restriction,
     co_return co_await apply(restriction, std::move(subject), depth);
   }
   trace_->begins(*restriction, depth);
+  const bool deferred_before = if_permit_.has_value();
   const Outcome outcome =
       co_await apply(restriction, std::move(subject), depth);
+  const bool defers = !deferred_before && if_permit_.has_value();
   trace_->ends(*restriction, depth,
                outcome == Outcome::permit   ? "permit"
                : outcome == Outcome::refuse ? "reject"
+               : defers                     ? trace_defers
                                             : "go on",
                reply_);
   co_return outcome;

@@ -9,6 +9,10 @@
 
 namespace postern::access {
 
+// The outcome of a restriction that refuses, for now, mail that nothing else
+// refuses.
+inline constexpr std::string_view trace_defers = "defer if permitted";
+
 class Trace {
  public:
   virtual ~Trace() = default;
@@ -18,7 +22,7 @@ class Trace {
   // A restriction is applied. `depth` counts restriction classes and lists
   // that tables gave.
   virtual void begins(const Restriction& restriction, int depth) = 0;
-  // "permit", "reject", "go on", "warn"; `reply` of a refusal.
+  // "permit", "reject", "go on", "warn", or trace_defers; `reply` of a refusal.
   virtual void ends(const Restriction& restriction, int depth,
                     std::string_view outcome, std::string_view reply) = 0;
 };

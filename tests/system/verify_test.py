@@ -148,6 +148,7 @@ def explain_knows_it_too(suite):
     status, own = explained("x@elsewhere.test", "--client", "127.0.0.9")
     # Our own may relay, but nobody knows that recipient yet.
     assert status == 1 and own["reply"].startswith("450 4.1.1"), own
+    assert own["decided_by"]["text"] == "reject_unverified_recipient", own
     assert [each for each in own["steps"]
             if each["text"] == "permit_mynetworks"
             and each["outcome"] == "permit"], own
