@@ -15,7 +15,7 @@ constexpr std::int64_t lasting_flags =
 
 std::string synthetic_orcpt(const std::string& address) {
   const std::string type = all_ascii(address) ? "rfc822;" : "utf-8;";
-  return type + address;
+  return type + mail::quote_local_822(address);
 }
 
 }  // namespace

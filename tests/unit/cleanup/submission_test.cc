@@ -210,6 +210,17 @@ TEST_CASE("recipients are completed and told apart", "[cleanup]") {
   CHECK(stored.envelope.sender == "sender@example.org");
 }
 
+TEST_CASE("an original recipient is written as addresses are", "[cleanup]") {
+  Fixture fixture;
+  Mail mail(complete_headers);
+  mail.recipients.clear();
+  mail.to("b c@mail.test");
+  pass(fixture, mail);
+  const queue::Stored stored = fixture.stored(mail.verdict.queue_id);
+  REQUIRE(stored.envelope.recipients.size() == 1);
+  CHECK(stored.envelope.recipients[0].orcpt == "rfc822;\"b c\"@mail.test");
+}
+
 TEST_CASE("without originals a mailbox stands once", "[cleanup]") {
   Fixture fixture("enable_original_recipient = no\n");
   Mail mail(complete_headers);
