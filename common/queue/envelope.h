@@ -76,6 +76,7 @@ struct Attempt {
   std::int64_t index = 0;  // of the recipient
   std::string status;      // 4.4.1
   std::string text;
+  std::int64_t last = 0;   // when above index: so it is for all up to this one
 };
 struct Results {
   std::int64_t delay_notice = 0;  // seconds since 1970; 0: not told yet

@@ -222,7 +222,8 @@ bool Spool::remove_abandoned(const std::string& name, Box box) {
   return ::unlink(file.c_str()) == 0;
 }
 
-Spool::Opened Spool::open(Box box, const std::string& id, bool verify) {
+Spool::Opened Spool::open(Box box, const std::string& id, bool verify,
+                          std::size_t most) {
   Opened out;
   const std::string file = path(box, id);
   const int mode = box == Box::maildrop ? O_RDONLY : O_RDWR;
@@ -257,31 +258,20 @@ Spool::Opened Spool::open(Box box, const std::string& id, bool verify) {
     out.text = blank ? "not finished" : "no valid preamble";
     return out;
   }
-  std::string envelope_bytes;
   const auto end = static_cast<std::size_t>(layout->results_offset());
-  if (end <= head->size()) {
-    envelope_bytes =
-        head->substr(static_cast<std::size_t>(layout->envelope_offset),
-                     static_cast<std::size_t>(layout->envelope_size));
-  } else {
-    if (layout->results_offset() > info.st_size) {
-      out.why = Unreadable::damaged;
-      out.text = "shorter than its preamble says";
-      return out;
-    }
-    Result<std::string> bytes =
-        os::read_at(fd->get(), static_cast<std::size_t>(layout->envelope_size),
-                    layout->envelope_offset, file);
-    if (!bytes) {
-      out.why = Unreadable::trouble;
-      out.text = bytes.trouble().text;
-      return out;
-    }
-    envelope_bytes = std::move(*bytes);
+  if (layout->results_offset() > info.st_size) {
+    out.why = Unreadable::damaged;
+    out.text = "shorter than its preamble says";
+    return out;
   }
-  std::optional<Envelope> envelope = decode_envelope(envelope_bytes);
-  if (!envelope || envelope_crc(envelope_bytes, *envelope) !=
-                       layout->envelope_crc) {
+  std::optional<Enveloped> read = read_envelope(
+      end <= head->size()
+          ? EnvelopeReader(head->substr(
+                static_cast<std::size_t>(layout->envelope_offset),
+                static_cast<std::size_t>(layout->envelope_size)))
+          : EnvelopeReader(fd->get(), *layout),
+      layout->envelope_crc, most);
+  if (!read) {
     out.why = Unreadable::damaged;
     out.text = "damaged envelope";
     return out;
@@ -290,9 +280,12 @@ Spool::Opened Spool::open(Box box, const std::string& id, bool verify) {
                 box,
                 std::move(*fd),
                 *layout,
-                std::move(*envelope),
+                std::move(read->envelope),
                 static_cast<std::int64_t>(info.st_mtim.tv_sec),
-                (info.st_mode & expire_bit) != 0};
+                (info.st_mode & expire_bit) != 0,
+                read->recipients,
+                read->pending,
+                read->rest};
   if (verify && !content_intact(stored)) {
     out.why = Unreadable::damaged;
     out.text = "damaged content";
@@ -315,7 +308,7 @@ Spool::Opened Spool::find(const std::string& id) {
   return out;
 }
 
-Result<Fd> Spool::open_read_only(Box box, const std::string& id) {
+Result<Fd> Spool::open_read_only(Box box, const std::string& id) const {
   return os::open_file(path(box, id), O_RDONLY | O_NOFOLLOW);
 }
 
@@ -326,6 +319,31 @@ Status Spool::mark_done(Stored& message, std::size_t recipient) {
   return os::write_all_at(message.fd.get(), std::string_view(&byte, 1),
                           message.layout.envelope_offset + r.mark,
                           "queue file " + message.id);
+}
+
+Status Spool::mark_done(Box box, const std::string& id, const Layout& layout,
+                        const std::vector<std::int64_t>& marks) {
+  if (marks.empty()) return {};
+  const Result<Fd> fd =
+      os::open_file(path(box, id), O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) return fd.trouble();
+  constexpr char byte = queue::mark_done;
+  for (const std::int64_t mark : marks) {
+    const Status done =
+        os::write_all_at(fd->get(), std::string_view(&byte, 1),
+                         layout.envelope_offset + mark, "queue file " + id);
+    if (!done) return done;
+  }
+  return {};
+}
+
+Status Spool::write_results(Box box, const std::string& id,
+                            const Layout& layout, const Results& results) {
+  const Result<Fd> fd =
+      os::open_file(path(box, id), O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) return fd.trouble();
+  return os::write_all_at(fd->get(), encode_results(results),
+                          layout.results_offset(), "queue file " + id);
 }
 
 Status Spool::write_results(Stored& message, const Results& results) {

@@ -19,10 +19,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/result.h"
 #include "common/os/fd.h"
 #include "common/queue/envelope.h"
+#include "common/queue/envelope_reader.h"
 
 namespace postern::queue {
 
@@ -102,6 +104,10 @@ struct Stored {
   // To be returned after its next attempt, however young it is (postsuper -e);
   // kept in the file's mode: its owner may "execute" it.
   bool force_expired = false;
+  std::int64_t recipients = 0;  // all of them, done or not
+  std::int64_t pending = 0;     // those that are not done
+  // Where those begin that open() was told to leave out.
+  Place rest;
 };
 
 // Why a file could not be opened as a message.
@@ -119,25 +125,32 @@ class Spool {
 
   // Opens a message and reads its envelope. `verify`: also check the content
   // against its checksum (recovery). Files in maildrop belong to others and are
-  // opened for reading alone.
+  // opened for reading alone. The envelope gets the first `most` recipients.
   struct Opened {
     std::optional<Stored> message;
     Unreadable why = Unreadable::absent;
     std::string text;
   };
-  Opened open(Box box, const std::string& id, bool verify = false);
+  Opened open(Box box, const std::string& id, bool verify = false,
+              std::size_t most = SIZE_MAX);
   // As above without knowing the box: active, incoming, deferred, hold.
   Opened find(const std::string& id);
 
   // A read-only descriptor of the same file, to hand to an agent.
-  Result<Fd> open_read_only(Box box, const std::string& id);
+  Result<Fd> open_read_only(Box box, const std::string& id) const;
 
   // Marks a recipient as done, in the file. Not synced: a crash may at worst
   // repeat a delivery.
   Status mark_done(Stored& message, std::size_t recipient);
+  // The same by the recipients' marks (Recipient::mark). Absent: the message
+  // is gone.
+  Status mark_done(Box box, const std::string& id, const Layout& layout,
+                   const std::vector<std::int64_t>& marks);
 
   // Replaces what the last attempts said.
   Status write_results(Stored& message, const Results& results);
+  Status write_results(Box box, const std::string& id, const Layout& layout,
+                       const Results& results);
   Results read_results(const Stored& message);
 
   // Trouble when the id is there already (never overwrites).
@@ -168,6 +181,8 @@ class Spool {
   std::optional<std::int64_t> modified(Box box, const std::string& id);
 
   std::string path(Box box, const std::string& id) const;
+  // Levels of subdirectories (hash_queue_names, hash_queue_depth).
+  int depth(Box box) const { return hashed(box) ? options_.hash_depth : 0; }
   Result<std::uint64_t> free_bytes() const;
 
  private:
