@@ -76,6 +76,7 @@ TransportRules Manager::rules_for(const std::string& name) const {
         .count();
   };
   rules.rate_delay = pause("_destination_rate_delay");
+  rules.delimiters = c.text("recipient_delimiter");
   rules.transport_rate_delay = pause("_transport_rate_delay");
   const auto own = [&](const std::string& suffix) {
     return number(suffix, "default" + suffix);

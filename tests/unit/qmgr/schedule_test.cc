@@ -250,8 +250,30 @@ TEST_CASE("one recipient at a time makes each its own destination",
           "[qmgr][schedule]") {
   TransportRules rules = plain_rules(5, 100);
   rules.recipient_limit = 1;
+  rules.delimiters = "+";
   const Transport t("local", rules);
-  CHECK(t.destination_key("example.com", "a@example.com") == "a@example.com");
+  CHECK(t.destination_key("mx", "a@example.com") == "a@mx");
+  CHECK(t.destination_key("mx", "a+lists@other.example") == "a@mx");
+}
+
+TEST_CASE("parts of a message reach a mailbox one after the other",
+          "[qmgr][schedule]") {
+  TransportRules rules = plain_rules(5, 100);
+  rules.recipient_limit = 1;
+  Transport t("local", rules);
+  Entry first = entry_for("mx", 0);
+  Entry second = first;
+  second.recipients = {1};
+  t.add("x@mx", first, 1, 0);
+  t.add("x@mx", second, 1, 0);
+  const auto going = t.next(0);
+  REQUIRE(going);
+  CHECK(going->second.recipients.front() == 0);
+  CHECK_FALSE(t.next(0));
+  t.add("y@mx", entry_for("mx", 2), 2, 0);
+  CHECK(t.next(0)->first->key == "y@mx");
+  t.finished(*going->first, going->second.message.get(), 0);
+  CHECK(t.next(0)->second.recipients.front() == 1);
 }
 
 TEST_CASE("small messages go before a large one once it has earned the delay",
