@@ -3,8 +3,12 @@
 #include <fmt/core.h>
 #include <getopt.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "common/base/text.h"
 #include "common/mail/path.h"
+#include "common/mail/verp.h"
 #include "common/os/files.h"
 #include "tools/submission.h"
 
@@ -119,6 +123,23 @@ SendmailOptions read_sendmail_options(Tool& tool, int argc, char** argv) {
     options.uucp = true;
     options.dot_ends = false;
   }
+  // -V once had the meaning of -XV, and had no separate value.
+  std::vector<std::string> renamed;
+  for (int i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0' &&
+                  std::string_view(argv[i]) != "--";
+       ++i) {
+    const std::string_view word = argv[i];
+    const std::string_view value = word.substr(std::min<std::size_t>(2, word.size()));
+    if (word[1] != 'V' ||
+        !(value.empty() || mail::verp_complaint(value, "-=+").empty()))
+      continue;
+    tool.warning(fmt::format("option {} is deprecated with Postfix 2.3; "
+                             "specify -X{} instead",
+                             word, word.substr(1)));
+    renamed.reserve(static_cast<std::size_t>(argc));
+    renamed.push_back("-X" + std::string(word.substr(1)));
+    argv[i] = renamed.back().data();
+  }
   int option = 0;
   while ((option = ::getopt(
               argc, argv,
@@ -143,7 +164,10 @@ SendmailOptions read_sendmail_options(Tool& tool, int argc, char** argv) {
       case 'V': options.envid = value; break;
       case 'n': tool.fatal("-n option not supported");
       case 'X':
-        tool.fatal(fmt::format("unsupported: -X{}", value.substr(0, 1)));
+        if (!value.starts_with('V'))
+          tool.fatal(fmt::format("unsupported: -X{}", value.substr(0, 1)));
+        options.verp = value.substr(1);
+        break;
       case '?': tool.fatal("usage: sendmail [options]");
       default: break;  // -A -L -O -U -c -e -h -m -p -x: sendmail(1)
     }

@@ -78,7 +78,7 @@ std::string listing_line(const queue::Stored& message,
       out += ", \"delay_reason\": " + quoted(reasons[i]);
     out += "}";
   }
-  return out + "]}\n";
+  return out + fmt::format("], \"next_attempt\": {}}}\n", message.modified);
 }
 
 }  // namespace postern

@@ -35,10 +35,11 @@ void put_message(Transport& t, const std::string& name, int entries,
   for (int i = 0; i < entries; ++i) {
     Entry e;
     e.message = message;
-    e.nexthop = name + std::to_string(i);
+    e.nexthop = std::to_string(order) + "-" + std::to_string(i);
     e.recipients = {static_cast<std::size_t>(i)};
     e.addresses = {"x@" + e.nexthop};
-    t.add(e.nexthop, std::move(e), order, now);
+    const std::string key = e.nexthop;
+    t.add(key, std::move(e), order, now);
   }
 }
 
@@ -180,13 +181,27 @@ TEST_CASE("a cohort of failures makes a destination dead",
   CHECK(patient.size() == 1);
 }
 
-TEST_CASE("destinations take turns", "[qmgr][schedule]") {
+TEST_CASE("messages go in the order in which they came",
+          "[qmgr][schedule]") {
   Transport t("smtp", plain_rules(10, 100));
   for (int i = 0; i < 3; ++i) put(t, "big", 0);
   put(t, "small", 0);
   std::string order;
   while (auto next = t.next(0)) order += next->second.nexthop + " ";
-  CHECK(order == "big small big big ");
+  CHECK(order == "big big big small ");
+}
+
+TEST_CASE("the destinations of a message take turns", "[qmgr][schedule]") {
+  Transport t("smtp", plain_rules(10, 100));
+  auto message = std::make_shared<Message>();
+  for (const char* key : {"a", "a", "a", "b", "b", "c"}) {
+    Entry e = entry_for(key);
+    e.message = message;
+    t.add(key, std::move(e), 1, 0);
+  }
+  std::string order;
+  while (auto next = t.next(0)) order += next->second.nexthop;
+  CHECK(order == "abcaba");
 }
 
 TEST_CASE("a window and a process limit hold deliveries back",
