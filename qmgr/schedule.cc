@@ -154,6 +154,7 @@ Destination& Transport::add(const std::string& key, Entry entry,
     destinations_.emplace_back(key, rules.concurrency);
     by_key_[key] = std::prev(destinations_.end());
     destination = &destinations_.back();
+    destination->turn_ = ++turns_;
   }
   put(*destination, std::move(entry), order, now, false);
   return *destination;

@@ -240,8 +240,8 @@ int main(int argc, char** argv) {
   if (where && mode == 0) mode = 'p';
   if (mode == 0 || optind < argc || (where && mode != 'j' && mode != 'p'))
     tool.fatal(usage);
-  const std::optional<QueueFilter> filter =
-      where ? filter_or_die(tool, *where) : std::nullopt;
+  std::optional<QueueFilter> filter;
+  if (where) filter = filter_or_die(tool, *where);
   const config::Config config = tool.load_and_log();
   clean_environment(config);
   Postqueue postqueue(tool, config, verbose);

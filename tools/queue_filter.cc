@@ -161,7 +161,7 @@ class Parser {
   NodePtr whole() {
     NodePtr node = any(0);
     if (node && !failed_ && token_ != Token::end)
-      return X;
+      return fail("\"and\", \"or\" or the end is expected");
     return failed_ ? nullptr : node;
   }
 
@@ -331,9 +331,8 @@ class Parser {
           advance();
           return true;
         }
-    fail(fmt::format(text ? "behind {} one of = != ~ !~ is expected"
-                          : "behind {} one of = != < <= > >= is expected",
-                     node.field));
+    fail(fmt::format("behind {} one of {} is expected", node.field,
+                     text ? "= != ~ !~" : "= != < <= > >="));
     return false;
   }
 

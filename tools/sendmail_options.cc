@@ -3,9 +3,6 @@
 #include <fmt/core.h>
 #include <getopt.h>
 
-#include <algorithm>
-#include <string_view>
-
 #include "common/base/text.h"
 #include "common/mail/path.h"
 #include "common/mail/verp.h"
@@ -82,6 +79,19 @@ void read_set_option(std::string_view what, SendmailOptions& options) {
   if (what.starts_with('A')) options.alias_database = what.substr(1);
 }
 
+// -V once had the meaning of -XV: alone, or with two delimiters.
+void read_envelope_id(const Tool& tool, const std::string& value,
+                      SendmailOptions& options) {
+  if (!value.empty() && !mail::verp_complaint(value, "-=+").empty()) {
+    options.envid = value;
+    return;
+  }
+  tool.warning(fmt::format(
+      "option -V{0} is deprecated with Postfix 2.3; specify -XV{0} instead",
+      value));
+  options.verp = value;
+}
+
 // The file main.conf, or its directory.
 std::string directory_of_option(const std::string& value) {
   const std::string last = os::base_name(value);
@@ -123,27 +133,10 @@ SendmailOptions read_sendmail_options(Tool& tool, int argc, char** argv) {
     options.uucp = true;
     options.dot_ends = false;
   }
-  // -V once had the meaning of -XV, and had no separate value.
-  std::vector<std::string> renamed;
-  for (int i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0' &&
-                  std::string_view(argv[i]) != "--";
-       ++i) {
-    const std::string_view word = argv[i];
-    const std::string_view value = word.substr(std::min<std::size_t>(2, word.size()));
-    if (word[1] != 'V' ||
-        !(value.empty() || mail::verp_complaint(value, "-=+").empty()))
-      continue;
-    tool.warning(fmt::format("option {} is deprecated with Postfix 2.3; "
-                             "specify -X{} instead",
-                             word, word.substr(1)));
-    renamed.reserve(static_cast<std::size_t>(argc));
-    renamed.push_back("-X" + std::string(word.substr(1)));
-    argv[i] = renamed.back().data();
-  }
   int option = 0;
   while ((option = ::getopt(
               argc, argv,
-              "+A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q::tvx")) != -1) {
+              "+A:B:C:F:GIL:N:O:R:UV::X:b:ce:f:h:imno:p:r:q::tvx")) != -1) {
     const std::string value = optarg != nullptr ? optarg : "";
     switch (option) {
       case 'b': options.mode = mode_of(tool, value); break;
@@ -161,7 +154,7 @@ SendmailOptions read_sendmail_options(Tool& tool, int argc, char** argv) {
       case 'B': options.body = read_body(tool, value); break;
       case 'N': options.notify = read_notify(tool, value); break;
       case 'R': options.ret = read_return(tool, value); break;
-      case 'V': options.envid = value; break;
+      case 'V': read_envelope_id(tool, value, options); break;
       case 'n': tool.fatal("-n option not supported");
       case 'X':
         if (!value.starts_with('V'))

@@ -52,6 +52,17 @@ void put_set(std::string& out, Line type, std::string_view value) {
   if (!value.empty()) put(out, type, value);
 }
 
+void put_recipient(std::string& out, Recipient& r) {
+  put_set(out, original, r.original);
+  put_set(out, orcpt, r.orcpt);
+  if (r.notify != 0) put(out, notify, std::to_string(r.notify));
+  out += recipient;
+  r.mark = static_cast<std::int64_t>(out.size());
+  out += r.done ? mark_done : mark_pending;
+  out += escape(r.address);
+  out += '\n';
+}
+
 }  // namespace
 
 std::string Envelope::attribute(std::string_view name) const {
@@ -156,18 +167,15 @@ std::string encode_envelope(Envelope& envelope) {
   if (envelope.flags != 0) put(out, flags, std::to_string(envelope.flags));
   for (const auto& [name, value] : envelope.attributes)
     put(out, attribute, name + "=" + value);
-  for (Recipient& r : envelope.recipients) {
-    put_set(out, original, r.original);
-    put_set(out, orcpt, r.orcpt);
-    if (r.notify != 0) put(out, notify, std::to_string(r.notify));
-    out += recipient;
-    r.mark = static_cast<std::int64_t>(out.size());
-    out += r.done ? mark_done : mark_pending;
-    out += escape(r.address);
-    out += '\n';
-  }
+  for (Recipient& r : envelope.recipients) put_recipient(out, r);
   out += end;
   out += '\n';
+  return out;
+}
+
+std::string encode_recipients(std::vector<Recipient>& recipients) {
+  std::string out;
+  for (Recipient& r : recipients) put_recipient(out, r);
   return out;
 }
 

@@ -60,6 +60,8 @@ std::optional<Layout> decode_layout(std::string_view bytes);
 
 // Sets each recipient's `mark`.
 std::string encode_envelope(Envelope& envelope);
+// The recipients' lines alone; marks are from their beginning.
+std::string encode_recipients(std::vector<Recipient>& recipients);
 std::optional<Envelope> decode_envelope(std::string_view bytes);
 
 // The CRC of an envelope section as it was when it was written: marks count as

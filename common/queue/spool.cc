@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include "common/base/text.h"
 #include "common/os/files.h"
@@ -86,7 +87,71 @@ Status Draft::write_out() {
   return done;
 }
 
+Status Draft::set_aside(std::vector<Recipient>& recipients) {
+  if (recipients.size() < 2) return {};
+  if (!aside_)
+    aside_ = Fd(::open(os::directory_of(spool_.path(box_, id_)).c_str(),
+                       O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!aside_) return {};
+  std::vector<Recipient> first;
+  first.push_back(std::move(recipients.front()));
+  recipients.erase(recipients.begin());
+  const Status done =
+      os::write_all(aside_.get(), encode_recipients(recipients),
+                    "recipients of queue file " + id_);
+  std::swap(recipients, first);
+  return done;
+}
+
+// Where some recipients are in a file of their own: piece by piece.
+Status Draft::write_envelope(Envelope& envelope) {
+  std::vector<Recipient> rest = std::exchange(envelope.recipients, {});
+  envelope_bytes_ = encode_envelope(envelope);
+  std::vector<Recipient> first;
+  if (!rest.empty()) {
+    first.push_back(std::move(rest.front()));
+    rest.erase(rest.begin());
+  }
+  const std::int64_t begin = unwritten_at_;
+  std::uint32_t crc = 0;
+  const auto put = [&](std::string_view bytes) {
+    crc = crc32c(crc, bytes);
+    unwritten_ += bytes;
+    return write_out();
+  };
+  const std::string_view head(envelope_bytes_.data(),
+                              envelope_bytes_.size() - 2);  // without its end
+  Status done = put(head);
+  if (done) done = put(encode_recipients(first));
+  for (off_t at = 0; done;) {
+    const Result<std::string> bytes =
+        os::read_at(aside_.get(), gather_limit, at, "recipients of " + id_);
+    if (!bytes) return bytes.trouble();
+    if (bytes->empty()) break;
+    at += static_cast<off_t>(bytes->size());
+    done = put(*bytes);
+  }
+  if (done) done = put(encode_recipients(rest) + ".\n");
+  layout_.envelope_offset = begin;
+  layout_.envelope_size = unwritten_at_ - begin;
+  layout_.envelope_crc = crc;
+  return done;
+}
+
 Status Draft::finish(Envelope& envelope, Box box) {
+  if (aside_) {
+    Status done = write_out();
+    if (done) done = write_envelope(envelope);
+    if (done)
+      done = os::write_all_at(fd_.get(), encode_layout(layout_), 0,
+                              "queue file " + id_);
+    if (done && box != box_ && box_ != Box::maildrop) {
+      done = spool_.move(id_, box_, box);
+      if (done) box_ = box;
+    }
+    finished_ = done.ok();
+    return done;
+  }
   envelope_bytes_ = encode_envelope(envelope);
   layout_.envelope_offset = layout_.content_offset + layout_.content_size;
   layout_.envelope_size = static_cast<std::int64_t>(envelope_bytes_.size());

@@ -60,6 +60,14 @@ class Draft {
   // in one call. Trouble: no space (4.3.1), an I/O error.
   Status append(std::string_view bytes);
 
+  // Takes all recipients but the first out of memory; they come back, in the
+  // file, between the first and those that are in the envelope at finish().
+  // Stays as it is where the file system has no nameless files.
+  Status set_aside(std::vector<Recipient>& recipients);
+  // As if it had not been called.
+  void drop_set_aside() { aside_ = Fd(); }
+  bool set_aside() const { return static_cast<bool>(aside_); }
+
   // Writes all that is missing; moves the file to `box` (incoming or hold; a
   // draft in maildrop stays there).
   // Afterwards only sync() stands between the message and our word for it.
@@ -70,7 +78,8 @@ class Draft {
   // After sync: the file stays.
   void keep() { kept_ = true; }
 
-  // After finish: what qmgr needs to admit it without reading the file.
+  // After finish: what qmgr needs to admit it without reading the file; of an
+  // envelope with recipients set aside the head alone.
   std::string layout_bytes() const { return encode_layout(layout_); }
   const std::string& envelope_bytes() const { return envelope_bytes_; }
   // The open file, for reading the content back.
@@ -80,6 +89,7 @@ class Draft {
   friend class Spool;
   Draft(Spool& spool, Fd fd, std::string id, Box box);
   Status write_out();
+  Status write_envelope(Envelope& envelope);
 
   Spool& spool_;
   Fd fd_;
@@ -89,6 +99,7 @@ class Draft {
   std::string unwritten_;        // content not yet in the file
   std::int64_t unwritten_at_;    // file offset of its start
   std::string envelope_bytes_;
+  Fd aside_;                      // recipients' lines
   bool finished_ = false;
   bool kept_ = false;
 };

@@ -170,8 +170,10 @@ TEST_CASE("qshape counts domains by age", "[tools][shape]") {
   shape.add("d@one.test", false, 600);
   shape.add("e@one.test", false, 999999);
   CHECK(shape.table() ==
-        "                                        T  5 10 10+\n"
-        "                                   TOTAL 5  2  1   2\n");
+        "                                        T 5 10 10+\n"
+        "                                  TOTAL 5 2  1   2\n"
+        "                               one.test 4 2  0   2\n"
+        "                               two.test 1 0  1   0\n");
 }
 
 TEST_CASE("qshape's memory has a limit", "[tools][shape]") {
@@ -181,8 +183,8 @@ TEST_CASE("qshape's memory has a limit", "[tools][shape]") {
   for (const char* domain : {"a", "b", "c", "d", "a"})
     shape.add(std::string("x@") + domain + ".test", false, 0);
   const std::string table = shape.table();
-  CHECK(table.find("a.test  2") != std::string::npos);
-  CHECK(table.find("(others)  2") != std::string::npos);
+  CHECK(table.find("a.test 2") != std::string::npos);
+  CHECK(table.find("(others) 2") != std::string::npos);
   CHECK(table.find("c.test") == std::string::npos);
 }
 
