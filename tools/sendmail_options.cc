@@ -79,7 +79,8 @@ void read_set_option(std::string_view what, SendmailOptions& options) {
   if (what.starts_with('A')) options.alias_database = what.substr(1);
 }
 
-// -V once had the meaning of -XV: alone, or with two delimiters.
+// -V once had the meaning of -XV: in front of another option, or with two
+// delimiters.
 void read_envelope_id(const Tool& tool, const std::string& value,
                       SendmailOptions& options) {
   if (!value.empty() && !mail::verp_complaint(value, "-=+").empty()) {
@@ -154,7 +155,12 @@ SendmailOptions read_sendmail_options(Tool& tool, int argc, char** argv) {
       case 'B': options.body = read_body(tool, value); break;
       case 'N': options.notify = read_notify(tool, value); break;
       case 'R': options.ret = read_return(tool, value); break;
-      case 'V': read_envelope_id(tool, value, options); break;
+      case 'V':
+        if (optarg == nullptr && optind < argc && argv[optind][0] != '-')
+          options.envid = argv[optind++];
+        else
+          read_envelope_id(tool, value, options);
+        break;
       case 'n': tool.fatal("-n option not supported");
       case 'X':
         if (!value.starts_with('V'))
