@@ -60,6 +60,9 @@ class EnvelopeBuilder {
   // Routes for all recipients, in order; none when one cannot be told now.
   Task<std::vector<ipc::RouteWire>> resolve();
 
+  // All recipients gave way to one.
+  bool redirected() const { return !redirect_.empty(); }
+
   const std::string& sender() const { return envelope_.sender; }
   // The one that came last, before aliases.
   const std::string& last_recipient() const { return last_recipient_; }

@@ -172,7 +172,8 @@ ipc::MessageBegin Pickup::begin_of(const queue::Submission& file) const {
   begin.ret = envelope.ret;
   begin.filter = options_.filter;
   for (const auto& attribute : envelope.attributes)
-    if (trusted || attribute.first == "full_name")
+    if (trusted || attribute.first == "full_name" ||
+        attribute.first == "verp_delimiters")
       begin.attributes.push_back(attribute);
   return begin;
 }

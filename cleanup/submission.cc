@@ -15,6 +15,9 @@ namespace {
 // A disk that does not answer for so long will not.
 constexpr Millis sync_limit{3'600'000};
 
+// More than so many are kept in a file until the message is complete.
+constexpr std::size_t most_recipients = 2000;
+
 Origin origin_of(const Settings& settings, const std::string& id,
                  const ipc::MessageBegin& begin) {
   Origin origin;
@@ -100,6 +103,8 @@ Task<void> Submission::start() {
 Task<void> Submission::recipient(ipc::MessageRecipient recipient) {
   if (failed()) co_return;
   Status done = co_await envelope_.add(std::move(recipient));
+  if (done && envelope_.envelope().recipients.size() >= most_recipients)
+    done = draft_->set_aside(envelope_.envelope().recipients);
   if (!done) fail(done.trouble());
 }
 
@@ -143,6 +148,8 @@ void Submission::prepare_report(const queue::Draft& draft) {
 
 Task<Status> Submission::store() {
   const bool hold = envelope_.has(ipc::hold_message);
+  if (envelope_.redirected()) draft_->drop_set_aside();
+  const bool many = draft_->set_aside();
   Status done = draft_->finish(envelope_.envelope(),
                                hold ? queue::Box::hold : queue::Box::incoming);
   if (done) {
@@ -152,7 +159,7 @@ Task<Status> Submission::store() {
     ipc::MessageAdmit admit;
     // Probes go their own ways (address_verify_transport_maps), which qmgr
     // knows.
-    if (!hold && !envelope_.has(ipc::address_probe)) {
+    if (!hold && !many && !envelope_.has(ipc::address_probe)) {
       admit.routes = co_await envelope_.resolve();
     }
     const bool in_time = co_await work->done.wait(sync_limit);
@@ -164,8 +171,11 @@ Task<Status> Submission::store() {
       work->draft->keep();
       if (!envelope_.expanded().empty()) prepare_report(*work->draft);
       admit.queue_id = id_;
-      admit.layout = work->draft->layout_bytes();
-      admit.envelope = work->draft->envelope_bytes();
+      // One with very many recipients is read from the file.
+      if (!many) {
+        admit.layout = work->draft->layout_bytes();
+        admit.envelope = work->draft->envelope_bytes();
+      }
       if (!hold) means_.admission.announce(std::move(admit));
       co_return Status();
     }

@@ -1,5 +1,7 @@
 #include "qmgr/concurrency.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -8,18 +10,20 @@
 
 namespace postern::qmgr {
 
-Feedback Feedback::parse(const std::string& text, double fallback) {
+std::optional<Feedback> Feedback::parse(const std::string& text) {
   Feedback out;
-  out.factor = fallback;
   const std::string compact = replace_all(replace_all(text, " ", ""), "\t", "");
-  if (compact.empty()) return out;
   char* end = nullptr;
-  const double number = std::strtod(compact.c_str(), &end);
-  if (end == compact.c_str() || number < 0) return out;
-  out.factor = number;
+  out.factor = std::strtod(compact.c_str(), &end);
+  if (end == compact.c_str() || !std::isfinite(out.factor) || out.factor < 0)
+    return std::nullopt;
   const std::string rest = end;
-  if (rest == "/concurrency") out.kind = Kind::inverse;
-  if (rest == "/sqrt_concurrency") out.kind = Kind::inverse_root;
+  if (rest == "/concurrency")
+    out.kind = Kind::inverse;
+  else if (rest == "/sqrt_concurrency")
+    out.kind = Kind::inverse_root;
+  else if (!rest.empty() || out.factor > 1)
+    return std::nullopt;
   return out;
 }
 
@@ -37,13 +41,17 @@ Window::Window(const ConcurrencyRules& rules)
     : size_(std::max(1, rules.limit > 0 ? std::min(rules.initial, rules.limit)
                                         : rules.initial)) {}
 
-void Window::succeeded(const ConcurrencyRules& rules) {
+void Window::succeeded(const ConcurrencyRules& rules, int busy) {
   failed_cohorts_ = 0;
   if (rules.limit > 0 && size_ >= rules.limit) return;
-  success_ += rules.positive.amount(size_);
-  if (success_ < 1) return;
-  size_ += static_cast<int>(success_);
-  success_ = 0;
+  // Where the window is not used, its growth would only put off the effect of
+  // later failures.
+  if (size_ >= busy + rules.initial) return;
+  for (success_ += rules.positive.amount(size_); success_ >= 1 - 1e-9;
+       success_ -= 1) {
+    ++size_;
+    failure_ = 0;
+  }
   if (rules.limit > 0) size_ = std::min(size_, rules.limit);
 }
 
@@ -53,11 +61,20 @@ void Window::failed(const ConcurrencyRules& rules) {
     failed_cohorts_ += 1.0 / size_;
     if (failed_cohorts_ >= rules.failed_cohort_limit - 1e-9) dead_ = true;
   }
-  success_ = 0;
-  failure_ += rules.negative.amount(size_);
-  if (failure_ < 1) return;
-  size_ = std::max(1, size_ - static_cast<int>(failure_));
-  failure_ = 0;
+  // Less comes at once, and then only after a whole unit of failures.
+  for (failure_ -= rules.negative.amount(size_); failure_ < -1e-9;
+       failure_ += 1) {
+    --size_;
+    success_ = 0;
+  }
+  size_ = std::max(1, size_);
+}
+
+std::string Window::text() const {
+  return fmt::format("window {} success {:.3g} failure {:.3g} fail_cohorts "
+                     "{:.3g}{}",
+                     size_, success_, failure_, failed_cohorts_,
+                     dead_ ? " dead" : "");
 }
 
 void Window::revive(const ConcurrencyRules& rules) { *this = Window(rules); }

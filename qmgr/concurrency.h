@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace postern::qmgr {
@@ -14,8 +15,9 @@ struct Feedback {
   Kind kind = Kind::constant;
   double factor = 1;
 
-  // "1", "0.5", "1/concurrency", "2 / sqrt_concurrency".
-  static Feedback parse(const std::string& text, double fallback);
+  // "1", "0.5", "1/concurrency", "2 / sqrt_concurrency". nullopt: none of
+  // these, or not above 0 and at most 1 for a constant.
+  static std::optional<Feedback> parse(const std::string& text);
   double amount(int concurrency) const;
 };
 
@@ -35,15 +37,18 @@ class Window {
   // So many failures that the destination counts as dead.
   bool dead() const { return dead_; }
 
-  void succeeded(const ConcurrencyRules& rules);
+  // `busy`: deliveries under way, the one that succeeded included.
+  void succeeded(const ConcurrencyRules& rules, int busy);
   void failed(const ConcurrencyRules& rules);
   // Another chance, as if new.
   void revive(const ConcurrencyRules& rules);
+  // "window 5 success 0.2 failure 0 fail_cohorts 0.2"
+  std::string text() const;
 
  private:
   int size_;
   double success_ = 0;  // towards one more
-  double failure_ = 0;  // towards one less
+  double failure_ = 0;  // what is left before one less
   double failed_cohorts_ = 0;
   bool dead_ = false;
 };

@@ -16,8 +16,8 @@ void Manager::flush_all() {
 
 bool Manager::flush_message(const std::string& id) {
   for (auto& [name, t] : transports_) t->revive_all();
-  const bool found = activate(id, queue::Box::deferred, false, {}) ||
-                     activate(id, queue::Box::incoming, true, {}) ||
+  const bool found = activate(id, queue::Box::deferred, false) ||
+                     activate(id, queue::Box::incoming, true) ||
                      active_.contains(id);
   schedule_pump();
   return found;
@@ -83,7 +83,7 @@ Task<std::string> Manager::flush_site(std::string domain) {
       const std::string at =
           to_lower(mail::split_address(r.address).domain);
       if (at != site && !(subdomains && at.ends_with("." + site))) continue;
-      activate(id, queue::Box::deferred, false, {});
+      activate(id, queue::Box::deferred, false);
       break;
     }
   }

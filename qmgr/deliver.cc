@@ -5,6 +5,7 @@
 
 #include "common/base/text.h"
 #include "common/ipc/messages/content.h"
+#include "common/mail/verp.h"
 #include "common/service/delivery_log.h"
 #include "qmgr/manager.h"
 
@@ -29,6 +30,24 @@ bool Manager::builtin(const std::string& program) const {
   return program == "error" || program == "retry" || program == "discard";
 }
 
+// NAME_…, else default_…; what is no feedback counts as 1.
+Feedback Manager::feedback_for(const std::string& name,
+                               const char* suffix) const {
+  const config::Config& c = service_.config();
+  std::string parameter = name + suffix;
+  std::string value = c.text(parameter);
+  if (value.empty()) {
+    parameter = std::string("default") + suffix;
+    value = c.text(parameter);
+  }
+  const std::optional<Feedback> feedback = Feedback::parse(value);
+  if (feedback) return *feedback;
+  log_.warning("{} = {}: not a number from 0 to 1, NUMBER/concurrency or "
+               "NUMBER/sqrt_concurrency; 1 is used",
+               parameter, printable(value));
+  return {};
+}
+
 TransportRules Manager::rules_for(const std::string& name) const {
   const config::Config& c = service_.config();
   const auto number = [&](const std::string& suffix,
@@ -45,24 +64,31 @@ TransportRules Manager::rules_for(const std::string& name) const {
   rules.concurrency.failed_cohort_limit =
       number("_destination_concurrency_failed_cohort_limit",
              "default_destination_concurrency_failed_cohort_limit");
-  const auto text = [&](const std::string& suffix,
-                        const std::string& fallback) {
-    const std::string own = c.text(name + suffix);
-    return own.empty() ? c.text(fallback) : own;
-  };
-  rules.concurrency.positive = Feedback::parse(
-      text("_destination_concurrency_positive_feedback",
-           "default_destination_concurrency_positive_feedback"), 1);
-  rules.concurrency.negative = Feedback::parse(
-      text("_destination_concurrency_negative_feedback",
-           "default_destination_concurrency_negative_feedback"), 1);
+  rules.concurrency.positive =
+      feedback_for(name, "_destination_concurrency_positive_feedback");
+  rules.concurrency.negative =
+      feedback_for(name, "_destination_concurrency_negative_feedback");
   rules.recipient_limit = number("_destination_recipient_limit",
                                  "default_destination_recipient_limit");
-  rules.rate_delay =
-      c.duration(name + "_destination_rate_delay",
-                 c.duration("default_destination_rate_delay", Seconds(0)))
-          .count();
+  const auto pause = [&](const std::string& suffix) {
+    return Millis(c.duration(name + suffix,
+                             c.duration("default" + suffix, Seconds(0))))
+        .count();
+  };
+  rules.rate_delay = pause("_destination_rate_delay");
   rules.delimiters = c.text("recipient_delimiter");
+  rules.transport_rate_delay = pause("_transport_rate_delay");
+  const auto own = [&](const std::string& suffix) {
+    return number(suffix, "default" + suffix);
+  };
+  rules.preempt.cost = own("_delivery_slot_cost");
+  rules.preempt.loan = own("_delivery_slot_loan");
+  rules.preempt.discount = own("_delivery_slot_discount");
+  rules.preempt.minimum_slots = own("_minimum_delivery_slots");
+  rules.pool.limit = own("_recipient_limit");
+  rules.pool.extra = own("_extra_recipient_limit");
+  rules.pool.refill = own("_recipient_refill_limit");
+  rules.pool.refill_delay = pause("_recipient_refill_delay");
   rules.process_limit =
       static_cast<int>(c.number("default_process_limit", 100));
   for (const ipc::RowWire& row : service_.suite())
@@ -81,9 +107,10 @@ void Manager::schedule_pump() { Loop::current().ready(pump_item_); }
 
 void Manager::pump() {
   if (draining_) return;
-  const std::int64_t now = now_seconds();
+  take_in();
+  read_more();
+  const std::int64_t now = now_steady();
   std::optional<std::int64_t> wake;
-  admit_announced();
   for (auto& [name, t] : transports_) {
     while (auto next = t->next(now)) {
       ++deliveries_;
@@ -92,30 +119,34 @@ void Manager::pump() {
     if (const auto when = t->next_wakeup(now))
       wake = wake ? std::min(*wake, *when) : *when;
   }
-  if (wake) pump_timer_.start(Seconds(std::max<std::int64_t>(*wake - now, 1)));
+  if (wake) pump_timer_.start(Millis(std::max<std::int64_t>(*wake - now, 1)));
 }
 
 ipc::DeliverRequest Manager::make_request(const Transport& t,
-                                          const Entry& entry) const {
+                                          const Entry& entry,
+                                          const queue::Envelope& head) const {
   const Message& m = *entry.message;
   ipc::DeliverRequest request;
   request.queue_id = m.id;
   request.service = t.name;
   request.nexthop = entry.nexthop;
-  request.sender = m.envelope.sender;
-  request.envid = m.envelope.envid;
-  request.ret = m.envelope.ret;
-  request.body = m.envelope.body;
-  request.smtputf8 = (m.envelope.flags & ipc::smtputf8_requested) != 0;
-  request.context = m.envelope.context;
+  request.sender = m.verp.empty() || entry.recipients.size() != 1
+                       ? head.sender
+                       : mail::verp_sender(head.sender, m.verp,
+                                           entry.addresses.front());
+  request.envid = head.envid;
+  request.ret = head.ret;
+  request.body = head.body;
+  request.smtputf8 = (m.flags & ipc::smtputf8_requested) != 0;
+  request.context = head.context;
   request.content_offset = m.layout.content_offset;
   request.content_size = m.layout.content_size;
-  request.arrival = m.envelope.arrival;
+  request.arrival = m.arrival;
   request.activated = m.activated;
-  request.attributes = m.envelope.attributes;
-  request.verify_only = (m.envelope.flags & ipc::verify_only) != 0;
+  request.attributes = head.attributes;
+  request.verify_only = (m.flags & ipc::verify_only) != 0;
   for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
-    const queue::Recipient& r = m.envelope.recipients[entry.recipients[i]];
+    const queue::Recipient& r = m.recipients.at(entry.recipients[i]);
     ipc::DeliverRecipient out;
     out.index = static_cast<std::int64_t>(entry.recipients[i]);
     out.address = entry.addresses[i];
@@ -150,7 +181,7 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
   const std::int64_t started = now_microseconds();
   ipc::DeliverReport report;
   for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
-    const queue::Recipient& r = m.envelope.recipients[entry.recipients[i]];
+    const queue::Recipient& r = m.recipients.at(entry.recipients[i]);
     ipc::DeliverResult result;
     result.index = static_cast<std::int64_t>(entry.recipients[i]);
     result.status = status;
@@ -164,7 +195,7 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
     event.original = r.original.empty() ? std::string_view(r.address)
                                         : std::string_view(r.original);
     event.relay = "none";
-    event.times = {m.envelope.arrival, m.activated, started, 0,
+    event.times = {m.arrival, m.activated, started, 0,
                    now_microseconds()};
     event.dsn = status;
     event.status = discard        ? "sent"
@@ -209,12 +240,17 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
     apply(entry, report);
   } else {
     Result<Fd> file = spool_.open_read_only(m.box, m.id);
+    const Result<queue::Envelope> head =
+        file ? head_of(m) : Result<queue::Envelope>(file.trouble());
     if (!file) {
       vanish(entry.message);
+    } else if (!head) {
+      log_.warning(head.trouble().text);
+      defer_entry(entry, "4.3.0", "queue file cannot be read");
     } else {
-      ipc::DeliverRequest request = make_request(*t, entry);
+      ipc::DeliverRequest request = make_request(*t, entry, *head);
       request.backlog =
-          static_cast<std::int64_t>(destination->waiting.size()) +
+          static_cast<std::int64_t>(destination->waiting()) +
           destination->busy - 1;
       request.message = std::move(*file);
       Result<ipc::DeliverReport> answer =
@@ -231,21 +267,30 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
     }
   }
   --deliveries_;
-  const std::int64_t now = now_seconds();
-  t->finished(*destination, &m, now);
+  const std::int64_t now = now_steady();
+  t->finished(*destination, &m, now, entry.recipients.size());
   if (lost && ++entry.tries < most_tries && !draining_) {
     // A new agent is tried before long; the others of this transport wait too.
-    t->not_before = now + 1;
-    t->put_back(*destination, std::move(entry));
+    t->not_before = now + 1000;
+    t->put_back(*destination, std::move(entry), m.order, now);
   } else {
     if (lost) {
-      t->not_before = now + transport_retry_.count();
+      t->not_before = now + Millis(transport_retry_).count();
       defer_entry(entry, "4.3.0", "mail transport unavailable");
     }
+    for (const std::size_t index : entry.recipients) forget_recipient(m, index);
     closed(entry.message, entry.recipients.size());
   }
   schedule_pump();
   if (draining_ && deliveries_ == 0) service_.finished();
+}
+
+void Manager::put_off_entry(const Entry& entry, const std::string& status,
+                            const std::string& text) {
+  defer_entry(entry, status, text);
+  for (const std::size_t index : entry.recipients)
+    forget_recipient(*entry.message, index);
+  closed(entry.message, entry.recipients.size());
 }
 
 void Manager::vanish(const std::shared_ptr<Message>& message) {
@@ -254,47 +299,71 @@ void Manager::vanish(const std::shared_ptr<Message>& message) {
   message->vanished = true;
 }
 
+// What becomes of one recipient that is not simply sent.
+void Manager::judge(Message& m, std::size_t index,
+                    const ipc::DeliverResult& result) {
+  constexpr std::int64_t wants_report =
+      ipc::report_deliveries | ipc::verify_only;
+  const queue::Recipient& r = m.recipients.at(index);
+  if (is_probe(m)) return judge_probe(m, result);
+  if (m.first_cycle && (m.flags & wants_report) != 0)
+    m.found().verified.push_back(
+        told_of(m, index, r, "verify", result, result.outcome));
+  switch (result.outcome) {
+    case ipc::Outcome::deferred: m.found().defer(index, result); break;
+    case ipc::Outcome::bounced:
+      m.found().failed.push_back(
+          told_of(m, index, r, "failure", result, result.outcome));
+      break;
+    case ipc::Outcome::sent:
+      if (!result.success_action.empty())
+        m.found().reported.push_back(
+            told_of(m, index, r, "success", result, result.outcome));
+      break;
+  }
+}
+
 void Manager::apply(const Entry& entry, const ipc::DeliverReport& report) {
   Message& m = *entry.message;
-  bool any_sent = false;
+  std::set<std::size_t> left(entry.recipients.begin(), entry.recipients.end());
+  std::vector<std::int64_t> sent;
   for (const ipc::DeliverResult& result : report.results) {
     const auto index = static_cast<std::size_t>(result.index);
-    if (index >= m.envelope.recipients.size()) continue;
-    m.verdicts[index] = {result.outcome, result};
-    any_sent = any_sent || result.outcome == ipc::Outcome::sent;
+    if (left.erase(index) == 0) continue;
+    judge(m, index, result);
+    if (result.outcome == ipc::Outcome::sent)
+      sent.push_back(m.recipients.at(index).mark);
   }
-  for (const std::size_t index : entry.recipients)
-    if (!m.verdicts.contains(index)) {
-      ipc::DeliverResult missing;
-      missing.index = static_cast<std::int64_t>(index);
-      missing.status = "4.3.0";
-      missing.text = "the delivery agent did not say what became of this "
-                     "recipient";
-      m.verdicts[index] = {ipc::Outcome::deferred, missing};
-    }
+  for (const std::size_t index : left) {
+    ipc::DeliverResult missing;
+    missing.outcome = ipc::Outcome::deferred;
+    missing.status = "4.3.0";
+    missing.text = "the delivery agent did not say what became of this "
+                   "recipient";
+    judge(m, index, missing);
+  }
   // Sent for good: say so in the file, unless it is about to be removed
   // because these were the last.
-  if (!any_sent || m.open == entry.recipients.size()) return;
-  queue::Spool::Opened opened = spool_.open(m.box, m.id);
-  if (!opened.message) return;
-  for (const ipc::DeliverResult& result : report.results) {
-    const auto index = static_cast<std::size_t>(result.index);
-    if (result.outcome != ipc::Outcome::sent ||
-        index >= m.envelope.recipients.size())
-      continue;
-    const Status marked = spool_.mark_done(*opened.message, index);
-    if (!marked) log_.warning("{}: {}", m.id, marked.trouble().text);
-  }
+  const bool last = m.open == entry.recipients.size() && m.unread == 0 &&
+                    (!m.cycle || m.cycle->plain());
+  if (sent.empty() || last) return;
+  const Status marked = spool_.mark_done(m.box, m.id, m.layout, sent);
+  if (!marked && spool_.modified(m.box, m.id))
+    log_.warning("{}: {}", m.id, marked.trouble().text);
 }
 
 void Manager::feedback(Transport& t, Destination& destination,
                        const ipc::DeliverReport& report) {
-  if (!report.destination_failed) {
-    destination.window.succeeded(t.rules.concurrency);
-    return;
-  }
-  destination.window.failed(t.rules.concurrency);
-  if (destination.window.dead())
+  if (!report.destination_failed)
+    destination.window.succeeded(t.rules.concurrency, destination.busy);
+  else
+    destination.window.failed(t.rules.concurrency);
+  if (feedback_debug_)
+    log_.info("transport {}: destination {}: {}: limit {} {}", t.name,
+              destination.key,
+              report.destination_failed ? "failure" : "success",
+              t.rules.concurrency.limit, destination.window.text());
+  if (report.destination_failed && destination.window.dead())
     suspend(t, destination, report.failure_status, report.failure_text);
 }
 
@@ -303,14 +372,14 @@ void Manager::feedback(Transport& t, Destination& destination,
 void Manager::suspend(Transport& t, Destination& destination,
                       const std::string& status, const std::string& why) {
   if (destination.suspended) return;
-  destination.suspended = true;
   destination.why_status = status;
   destination.why = "delivery temporarily suspended: " + why;
-  destination.not_before = now_seconds() + retry_.minimal_backoff;
-  for (const Entry& entry : t.take_waiting(destination)) {
-    defer_entry(entry, destination.why_status, destination.why);
-    closed(entry.message, entry.recipients.size());
-  }
+  t.suspend(destination,
+            now_steady() + Millis(Seconds(retry_.minimal_backoff)).count());
+  for (const Entry& entry : t.take_waiting(destination))
+    put_off_entry(entry, destination.why_status, destination.why);
+  if (static_cast<std::int64_t>(t.destinations()) > recipient_rules_.limit)
+    t.tidy(now_steady(), true);
 }
 
 void Manager::defer_entry(const Entry& entry, const std::string& status,

@@ -2,8 +2,12 @@
 // a restart, or deferred and due again.
 #include <fmt/format.h>
 
+#include <malloc.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 
 #include "common/base/text.h"
 #include "common/mail/address.h"
@@ -18,7 +22,14 @@ constexpr std::int64_t fresh = 10;
 
 // Names of messages that wait in incoming for room in the active queue; what
 // is beyond is found by scanning.
-constexpr std::size_t most_announced = 100'000;
+constexpr std::size_t most_announced = 20'000;
+
+// Names looked at before other work has its turn, and read at once.
+constexpr int names_at_once = 100;
+constexpr std::size_t names_read = 500;
+
+// With so few active messages their envelopes stay in memory.
+constexpr std::size_t few_active = 1000;
 
 constexpr Millis forever = std::chrono::hours(24 * 365);
 
@@ -27,6 +38,12 @@ constexpr Millis forever = std::chrono::hours(24 * 365);
 std::int64_t now_microseconds() {
   return std::chrono::duration_cast<std::chrono::microseconds>(
              std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::int64_t now_steady() {
+  return std::chrono::duration_cast<Millis>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
@@ -44,7 +61,7 @@ const Message* Manager::active(const std::string& id) const {
 // After a stop or a crash, "active" means nothing: what is there was being
 // tried, and is tried again. Complete files only ever got there.
 void Manager::recover() {
-  std::vector<std::string> ids;
+  std::vector<std::string> ids;  // at most qmgr_message_active_limit
   const Status done =
       spool_.scan(queue::Box::active, [&](const std::string& name) {
         ids.push_back(name);
@@ -72,18 +89,20 @@ void Manager::set_aside(const std::string& id, queue::Box box,
 
 void Manager::admit(ipc::MessageAdmit admitted) {
   if (draining_ || active_.contains(admitted.queue_id)) return;
-  if (!room()) {
+  if (!room() || !announced_.empty()) {
     if (announced_.size() < most_announced)
       announced_.push_back(std::move(admitted.queue_id));
     else
-      incoming_left_ = true;
+      scan_incoming();
     return;
   }
   const auto layout = queue::decode_layout(admitted.layout);
-  auto envelope = queue::decode_envelope(admitted.envelope);
-  if (!layout || !envelope || !queue::valid_id(admitted.queue_id)) {
+  std::optional<queue::Enveloped> read = queue::read_envelope(
+      queue::EnvelopeReader(std::move(admitted.envelope)), std::nullopt,
+      static_cast<std::size_t>(first_batch(recipient_rules_, in_memory_)));
+  if (!layout || !read || !queue::valid_id(admitted.queue_id)) {
     // The file itself will tell.
-    activate(admitted.queue_id, queue::Box::incoming, true, {});
+    activate(admitted.queue_id, queue::Box::incoming, false);
     return;
   }
   const Status moved = spool_.move(admitted.queue_id, queue::Box::incoming,
@@ -95,19 +114,19 @@ void Manager::admit(ipc::MessageAdmit admitted) {
     return;
   }
   auto message = std::make_shared<Message>();
-  message->id = admitted.queue_id;
+  message->id = std::move(admitted.queue_id);
   message->layout = *layout;
-  message->envelope = std::move(*envelope);
-  message->layout_bytes = std::move(admitted.layout);
-  message->envelope_bytes = std::move(admitted.envelope);
-  begin(std::move(message), std::move(admitted.routes));
+  if (static_cast<std::int64_t>(admitted.routes.size()) != read->recipients)
+    admitted.routes.clear();
+  begin(std::move(message), std::move(*read), std::move(admitted.routes));
 }
 
 // From disk. False: it stays where it is.
-bool Manager::activate(const std::string& id, queue::Box from, bool verify,
-                       std::vector<ipc::RouteWire> routes) {
+bool Manager::activate(const std::string& id, queue::Box from, bool verify) {
   if (active_.contains(id)) return false;
-  queue::Spool::Opened opened = spool_.open(from, id, verify);
+  queue::Spool::Opened opened = spool_.open(
+      from, id, verify,
+      static_cast<std::size_t>(first_batch(recipient_rules_, in_memory_)));
   if (!opened.message) {
     if (opened.why == queue::Unreadable::damaged)
       set_aside(id, from, opened.text);
@@ -125,227 +144,171 @@ bool Manager::activate(const std::string& id, queue::Box from, bool verify,
   auto message = std::make_shared<Message>();
   message->id = id;
   message->layout = stored.layout;
-  message->envelope = std::move(stored.envelope);
-  message->layout_bytes = queue::encode_layout(message->layout);
-  message->envelope_bytes = queue::encode_envelope(message->envelope);
   message->delay_notice = results.delay_notice;
   message->first_cycle = results.attempts.empty();
-  begin(std::move(message), std::move(routes));
+  begin(std::move(message),
+        {std::move(stored.envelope), stored.recipients, stored.pending,
+         stored.rest},
+        {});
   return true;
 }
 
-void Manager::begin(std::shared_ptr<Message> message,
+// `routes`: none, or one for each recipient, kept or not.
+void Manager::begin(std::shared_ptr<Message> message, queue::Enveloped read,
                     std::vector<ipc::RouteWire> routes) {
-  message->activated = now_microseconds();
-  const std::vector<queue::Recipient>& all = message->envelope.recipients;
-  const auto pending = std::count_if(
-      all.begin(), all.end(),
-      [](const queue::Recipient& r) { return !r.done; });
-  log_.info("{}: from=<{}>, size={}, nrcpt={} (queue active)", message->id,
-            mail::quote_local_822(message->envelope.sender),
-            message->layout.content_size, pending);
-  active_[message->id] = message;
-  deferred_.erase(message->id);
-  message->open = static_cast<std::size_t>(pending) + 1;
-  if (is_probe(*message) && !count_probe(*message))
-    for (const queue::Recipient& recipient : all)
+  Message& m = *message;
+  std::vector<queue::Recipient> first =
+      std::exchange(read.envelope.recipients, {});
+  m.order = ++orders_;
+  m.activated = now_microseconds();
+  m.sender = read.envelope.sender;
+  m.arrival = read.envelope.arrival;
+  m.flags = read.envelope.flags;
+  m.verp = read.envelope.attribute("verp_delimiters");
+  if (active_.size() < few_active) m.head = queue::encode_envelope(read.envelope);
+  log_.info("{}: from=<{}>, size={}, nrcpt={} (queue active)", m.id,
+            mail::quote_local_822(m.sender), m.layout.content_size,
+            read.pending);
+  active_[m.id] = message;
+  const bool too_many = is_probe(m) && !count_probe(m);
+  std::vector<std::size_t> indexes;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    if (first[i].done) continue;
+    if (too_many)
       routes.push_back({"retry", "4.3.0 too many address verification requests",
-                        recipient.address});
-  if (routes.size() == all.size()) {
-    enqueue(message, routes);
+                        first[i].address});
+    else if (!routes.empty() && indexes.size() < i)
+      routes[indexes.size()] = std::move(routes[i]);
+    indexes.push_back(i);
+    take_recipient(m, i, std::move(first[i]));
+  }
+  if (!routes.empty()) routes.resize(indexes.size());
+  m.next = read.rest;
+  m.read_at = now_steady();
+  set_unread(m, read.pending - static_cast<std::int64_t>(indexes.size()));
+  m.open += 1;
+  if (!routes.empty()) {
+    enqueue(message, indexes, routes, read.envelope.filter);
     closed(message, 1);
   } else {
-    nursery_.start(route_then_enqueue(std::move(message)));
+    nursery_.start(sort_out(std::move(message), std::move(indexes), {}));
   }
   schedule_pump();
 }
 
-Task<void> Manager::route_then_enqueue(std::shared_ptr<Message> message) {
-  std::vector<ipc::RouteWire> routes(message->envelope.recipients.size());
-  std::string trouble;
-  for (std::size_t i = 0; i < routes.size(); ++i) {
-    if (message->envelope.recipients[i].done) continue;
-    std::string sender = message->envelope.sender;
-    std::string address = message->envelope.recipients[i].address;
-    route::Router& router = is_probe(*message) ? probe_router_ : router_;
-    Result<route::Resolved> resolved =
-        co_await router.resolve(std::move(sender), std::move(address));
-    if (resolved) {
-      routes[i] = {resolved->transport, resolved->nexthop,
-                   resolved->recipient};
-    } else {
-      // Tables come back; until then the recipient waits.
-      log_.warning("{}: {}", message->id, resolved.trouble().text);
-      routes[i] = {"retry", "4.3.0 address resolver failure",
-                   message->envelope.recipients[i].address};
+// --- Looking through the queues ---
+
+void Manager::start_scan(Scan& scan, queue::Box box) {
+  scan.again = false;
+  // The clock that files get their times from.
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &scan.began);
+  scan.read.clear();
+  scan.names.emplace(spool_, box);
+}
+
+// The next name of a scan that is under way; nullopt: it is through.
+std::optional<std::string> Manager::next_name(Scan& scan, queue::Box box) {
+  if (!scan.names && scan.again) start_scan(scan, box);
+  if (!scan.names) return std::nullopt;
+  if (scan.read.empty()) {
+    Result<std::vector<std::string>> more = scan.names->next(names_read);
+    if (!more) log_.warning(more.trouble().text);
+    if (!more || more->empty()) {
+      scan.names.reset();
+      return std::nullopt;
     }
+    scan.read.assign(more->rbegin(), more->rend());
   }
-  enqueue(message, routes);
-  closed(message, 1);
-  schedule_pump();
-}
-
-// Recipients of one domain stand together, so that a relay host can pass them
-// on together too.
-std::vector<std::size_t> Manager::by_domain(
-    const std::vector<ipc::RouteWire>& routes) {
-  std::vector<std::size_t> order(routes.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  const auto domain = [&](std::size_t i) {
-    return mail::split_address(routes[i].address).domain;
-  };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) {
-                     return domain(a) < domain(b);
-                   });
-  return order;
-}
-
-// Where a content filter is: as content_filter or FILTER says, else as
-// default_filter_nexthop does, else at the recipient's domain.
-std::string Manager::filter_nexthop(const std::string& said,
-                                    const std::string& recipient) const {
-  if (!said.empty()) return said;
-  const std::string fallback =
-      service_.config().get<"default_filter_nexthop">();
-  if (!fallback.empty()) return fallback;
-  return std::string(mail::split_address(recipient).domain);
-}
-
-// Recipients with the same transport and destination travel together, up to
-// the transport's recipient limit.
-void Manager::enqueue(const std::shared_ptr<Message>& message,
-                      const std::vector<ipc::RouteWire>& routes) {
-  const std::int64_t now = now_seconds();
-  std::map<std::pair<std::string, std::string>, Entry> groups;
-  for (const std::size_t i : by_domain(routes)) {
-    if (message->envelope.recipients[i].done) continue;
-    std::string name = routes[i].transport;
-    std::string nexthop = routes[i].nexthop;
-    if (!message->envelope.filter.empty()) {
-      const auto [filter, hop] =
-          route::Router::split_destination(message->envelope.filter);
-      name = filter;
-      nexthop = filter_nexthop(hop, routes[i].address);
-    }
-    if (deferred_transports_.contains(name)) {
-      name = "retry";
-      nexthop = "4.3.2 deferred transport";
-    }
-    Transport& t = transport(name);
-    const std::string key = t.destination_key(nexthop, routes[i].address);
-    Entry& entry = groups[{name, key}];
-    entry.message = message;
-    entry.nexthop = nexthop;
-    entry.recipients.push_back(i);
-    entry.addresses.push_back(routes[i].address);
-    if (t.rules.recipient_limit > 0 &&
-        static_cast<int>(entry.recipients.size()) >= t.rules.recipient_limit) {
-      t.add(key, std::move(entry), now);
-      groups.erase({name, key});
-    }
-  }
-  for (auto& [where, entry] : groups)
-    transport(where.first).add(where.second, std::move(entry), now);
+  std::string name = std::move(scan.read.back());
+  scan.read.pop_back();
+  return name;
 }
 
 void Manager::scan_incoming() {
-  incoming_left_ = false;
-  std::vector<std::string> ids;
-  const Status done =
-      spool_.scan(queue::Box::incoming, [&](const std::string& name) {
-        ids.push_back(name);
-        return true;
-      });
-  if (!done) log_.warning(done.trouble().text);
-  const std::int64_t now = now_seconds();
-  for (const std::string& id : ids) {
-    if (active_.contains(id) || id.starts_with("new-")) continue;
-    if (!queue::valid_id(id)) {
-      set_aside(id, queue::Box::incoming, "not a queue file name");
-      continue;
-    }
-    if (!room()) {
-      incoming_left_ = true;
-      return;
-    }
-    // While cleanup lives, it tells us of a file once that is synced.
-    const auto modified = spool_.modified(queue::Box::incoming, id);
-    if (cleanup_links_ > 0 && modified && *modified > now - fresh) {
-      rescan_timer_.start(Seconds(fresh));
-      continue;
-    }
-    activate(id, queue::Box::incoming, true, {});
-  }
+  incoming_.again = true;
+  schedule_pump();
 }
 
 void Manager::scan_deferred(bool all) {
-  deferred_left_ = false;
-  const std::int64_t now = now_seconds();
-  std::vector<std::string> due;
-  std::set<std::string> seen;
-  const Status done =
-      spool_.scan(queue::Box::deferred, [&](const std::string& name) {
-        if (active_.contains(name)) return true;
-        if (!queue::valid_id(name)) {
-          due.push_back(name);
-          return true;
-        }
-        seen.insert(name);
-        auto known = deferred_.find(name);
-        if (known == deferred_.end()) {
-          const auto modified = spool_.modified(queue::Box::deferred, name);
-          if (!modified) return true;
-          known = deferred_.emplace(name, *modified).first;
-        }
-        if (all || known->second <= now) due.push_back(name);
-        return true;
-      });
-  if (!done) log_.warning(done.trouble().text);
-  // What an administrator took away is forgotten.
-  std::erase_if(deferred_, [&](const auto& entry) {
-    return !seen.contains(entry.first);
-  });
-  std::sort(due.begin(), due.end(),
-            [&](const std::string& a, const std::string& b) {
-              return deferred_[a] < deferred_[b];
-            });
-  for (const std::string& id : due) {
-    if (!queue::valid_id(id)) {
-      set_aside(id, queue::Box::deferred, "not a queue file name");
-      deferred_.erase(id);
-      continue;
-    }
-    if (!room()) {
-      deferred_left_ = true;
-      return;
-    }
-    activate(id, queue::Box::deferred, false, {});
+  deferred_.again = true;
+  if (all) {
+    // From the beginning: those that were passed over count as well.
+    deferred_all_ = true;
+    start_scan(deferred_, queue::Box::deferred);
   }
+  schedule_pump();
 }
 
-// As many as there is room for, in the order in which they came.
-void Manager::admit_announced() {
-  while (room() && !announced_.empty()) {
+// One more from incoming. False: there is none.
+bool Manager::take_incoming() {
+  if (!announced_.empty()) {
     const std::string id = std::move(announced_.front());
     announced_.pop_front();
-    activate(id, queue::Box::incoming, false, {});
+    activate(id, queue::Box::incoming, false);
+    return true;
   }
-  // Not before half of the room is free again: a scan costs more than its
-  // first message.
-  if (active_.size() * 2 > static_cast<std::size_t>(active_limit_)) return;
-  if (announced_.empty() && incoming_left_) scan_incoming();
-  if (deferred_left_) scan_deferred(false);
+  const std::optional<std::string> id =
+      next_name(incoming_, queue::Box::incoming);
+  if (!id) return false;
+  if (active_.contains(*id) || id->starts_with("new-")) return true;
+  if (!queue::valid_id(*id)) {
+    set_aside(*id, queue::Box::incoming, "not a queue file name");
+    return true;
+  }
+  // While cleanup lives, it tells us of a file once that is synced.
+  const auto modified = spool_.modified(queue::Box::incoming, *id);
+  if (cleanup_links_ > 0 && modified && *modified > now_seconds() - fresh) {
+    rescan_timer_.start(Seconds(fresh));
+    return true;
+  }
+  activate(*id, queue::Box::incoming, true);
+  return true;
 }
 
-// One look at the disk per queue run, and one as soon as there is room again.
-Task<void> Manager::next_scan() {
+bool Manager::take_deferred() {
+  const std::optional<std::string> id =
+      next_name(deferred_, queue::Box::deferred);
+  if (!id) {
+    deferred_all_ = false;
+    return false;
+  }
+  if (!queue::valid_id(*id)) {
+    set_aside(*id, queue::Box::deferred, "not a queue file name");
+    return true;
+  }
+  struct stat facts;
+  if (::lstat(spool_.path(queue::Box::deferred, *id).c_str(), &facts) != 0)
+    return true;
+  // One that was put off since this scan began is not tried once more.
+  const bool before =
+      std::pair(facts.st_ctim.tv_sec, facts.st_ctim.tv_nsec) <=
+      std::pair(deferred_.began.tv_sec, deferred_.began.tv_nsec);
+  if (facts.st_mtim.tv_sec <= now_seconds() || (deferred_all_ && before)) activate(*id, queue::Box::deferred, false);
+  return true;
+}
+
+// One from incoming, one from deferred, and so on: neither keeps the other
+// waiting.
+void Manager::take_in() {
+  for (int i = 0; i < names_at_once; ++i) {
+    if (!room()) return;
+    const bool incoming = take_incoming();
+    const bool deferred = room() && take_deferred();
+    if (!incoming && !deferred) return;
+  }
+  take_in_timer_.start(Millis(0));
+}
+
+// One look at the disk per queue run.
+Task<void> Manager::run_queue() {
   for (;;) {
     co_await pause(queue_run_delay_);
     if (draining_) co_return;
     scan_incoming();
     scan_deferred(false);
-    for (auto& [name, t] : transports_) t->tidy(now_seconds());
+    for (auto& [name, t] : transports_) t->tidy(now_steady());
+    // What a burst took goes back to the system.
+    ::malloc_trim(0);
     schedule_pump();
   }
 }

@@ -47,6 +47,14 @@ Manager::Manager(Service& service)
       spool_(spool_options(service.config())),
       retry_(retry_rules(service.config())),
       active_limit_(service.config().get<"qmgr_message_active_limit">()),
+      recipient_rules_{
+          service.config().get<"qmgr_message_recipient_limit">(),
+          service.config().get<"qmgr_message_recipient_minimum">()},
+      clog_warn_time_(
+          Millis(service.config().get<"qmgr_clog_warn_time">()).count()),
+      feedback_debug_(
+          service.config().get<"destination_concurrency_feedback_debug">()),
+      verp_bounces_(!service.config().get<"disable_verp_bounces">()),
       queue_run_delay_(service.config().get<"queue_run_delay">()),
       transport_retry_(service.config().get<"transport_retry_time">()),
       soft_bounce_(service.config().get<"soft_bounce">()),
@@ -57,6 +65,7 @@ Manager::Manager(Service& service)
         scan_incoming();
         schedule_pump();
       }),
+      take_in_timer_([this] { schedule_pump(); }),
       pump_item_(*this) {
   for (const std::string& name :
        split_words(service.config().get<"defer_transports">()))
@@ -86,7 +95,7 @@ void Manager::start() {
   recover();
   scan_incoming();
   scan_deferred(false);
-  nursery_.start(next_scan());
+  nursery_.start(run_queue());
   schedule_pump();
 }
 

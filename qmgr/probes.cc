@@ -50,7 +50,7 @@ config::Config probe_config(const config::Config& config) {
 }
 
 bool is_probe(const Message& message) {
-  return (message.envelope.flags & ipc::address_probe) != 0;
+  return (message.flags & ipc::address_probe) != 0;
 }
 
 // Counts the message for as long as it is active. False: there are too many
@@ -63,19 +63,21 @@ bool Manager::count_probe(Message& message) {
   return room;
 }
 
+void Manager::judge_probe(Message& message, const ipc::DeliverResult& result) {
+  const int good = goodness(result.outcome);
+  if (good <= message.found().best) return;
+  message.cycle->best = good;
+  message.cycle->best_text = result.text;
+}
+
 Task<bool> Manager::tell_of_probe(Message* message) {
   ipc::VerifyNote note;
-  for (const auto& [name, value] : message->envelope.attributes)
-    if (name == "verify_address") note.address = value;
-  int best = -1;
-  for (const auto& [index, verdict] : message->verdicts) {
-    const int good = goodness(verdict.outcome);
-    if (good <= best) continue;
-    best = good;
-    note.status = statuses[good];
-    note.text = verdict.result.text;
-  }
+  const Result<queue::Envelope> head = head_of(*message);
+  if (head) note.address = head->attribute("verify_address");
+  const int best = message->found().best;
   if (best < 0 || note.address.empty()) co_return true;
+  note.status = statuses[best];
+  note.text = message->cycle->best_text;
   Result<ipc::VerifyNoted> noted = co_await lookup_.verified(std::move(note));
   if (!noted)
     log_.warning("{}: result of the probe not told: {}", message->id,

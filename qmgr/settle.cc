@@ -12,113 +12,107 @@
 namespace postern::qmgr {
 namespace {
 
-constexpr Millis notice_limit = std::chrono::minutes(10);
+// Reasons that differ from each other are kept up to this number; what is
+// beyond says only where they are.
+constexpr std::size_t most_reasons = 5000;
 
-// RFC 3464 section 2.3.3.
-std::string action_for(const std::string& kind, const Verdict& verdict,
-                       bool deliverable) {
-  if (kind == "failure") return "failed";
-  if (kind == "delay") return "delayed";
-  if (kind == "success") return verdict.result.success_action;
-  switch (verdict.outcome) {
-    case ipc::Outcome::bounced: return deliverable ? "undeliverable" : "failed";
-    case ipc::Outcome::deferred:
-      return deliverable ? "undeliverable" : "delayed";
-    case ipc::Outcome::sent: break;
-  }
-  if (deliverable) return "deliverable";
-  // The relaying agents say which host took it.
-  return verdict.result.remote_mta.empty() ? "delivered" : "relayed";
-}
+// One notice tells of so many that failed and of those that waited too long.
+constexpr std::size_t few_deferred = 1000;
 
 }  // namespace
 
-// `recipients` fewer are open.
+void Cycle::defer(std::size_t index, const ipc::DeliverResult& why) {
+  ipc::DeliverResult reason = why;
+  reason.index = 0;
+  if (reasons.size() >= most_reasons) {
+    reason = {};
+    reason.status = why.status;
+    reason.text = "delivery was put off; the mail log has the reason";
+  }
+  std::string key;
+  for (const std::string& part :
+       {reason.status, reason.text, reason.diagnostic_type, reason.diagnostic,
+        reason.remote_mta})
+    key += part + '\n';
+  const auto [known, fresh] = known_reasons.try_emplace(
+      std::move(key), static_cast<std::uint32_t>(reasons.size()));
+  if (fresh) reasons.push_back(std::move(reason));
+  deferred.push_back({static_cast<std::uint32_t>(index), known->second});
+}
+
+// `count` of what was open came back.
 void Manager::closed(const std::shared_ptr<Message>& message,
-                     std::size_t recipients) {
-  message->open -= recipients;
-  if (message->open > 0 || message->settling) return;
-  message->settling = true;
+                     std::size_t count) {
+  Message& m = *message;
+  m.open -= count;
+  if (m.settling) return;
+  tell_in_time(message);
+  if (m.unread > 0 && !m.vanished) {
+    // Not from here: what is read may come back before we return.
+    wants_more_.emplace(m.order, message);
+    schedule_pump();
+    return;
+  }
+  if (m.open > 0) return;
+  m.settling = true;
+  set_unread(m, 0);
   nursery_.start(settle(message));
 }
 
 Task<void> Manager::settle(std::shared_ptr<Message> message) {
   Message& m = *message;
   const std::int64_t now = now_seconds();
-  std::vector<std::size_t> bounced, deferred, reported;
-  for (const auto& [index, verdict] : m.verdicts) {
-    if (verdict.outcome == ipc::Outcome::bounced) bounced.push_back(index);
-    if (verdict.outcome == ipc::Outcome::deferred) deferred.push_back(index);
-    if (verdict.outcome == ipc::Outcome::sent &&
-        !verdict.result.success_action.empty())
-      reported.push_back(index);
-  }
   if (m.vanished) {
     active_.erase(m.id);
+    schedule_pump();
     co_return;
   }
-  if (!deferred.empty() && spool_.force_expired(m.box, m.id))
-    m.expire_now = true;
-  if (!deferred.empty() &&
-      (m.expire_now || expired(retry_, m.envelope.sender.empty(),
-                               m.arrival_seconds(), now))) {
-    log_.info("{}: from=<{}>, status={}, returned to sender", m.id,
-              mail::quote_local_822(m.envelope.sender),
-              m.expire_now ? "force-expired" : "expired");
-    bounced.insert(bounced.end(), deferred.begin(), deferred.end());
-    deferred.clear();
-  }
-  constexpr std::int64_t wants_report =
-      ipc::report_deliveries | ipc::verify_only;
+  Cycle& cycle = m.found();
   if (is_probe(m)) {
     co_await tell_of_probe(&m);
-    bounced.clear();
-    deferred.clear();
-    reported.clear();
-  } else if (m.first_cycle && (m.envelope.flags & wants_report) != 0) {
-    std::vector<std::size_t> all;
-    for (const auto& [index, verdict] : m.verdicts) all.push_back(index);
-    const bool told = co_await send_notice(&m, "verify", all);
-    if (!told) log_.warning("{}: delivery report not sent", m.id);
-    // A probe ends here, whatever it found.
-    if ((m.envelope.flags & ipc::verify_only) != 0) {
-      bounced.clear();
-      deferred.clear();
-      reported.clear();
-    }
+    cycle = Cycle();
   }
-  if (!reported.empty()) {
-    const bool told = co_await send_notice(&m, "success", reported);
+  if (!cycle.verified.empty()) {
+    const bool told = co_await tell(&m, "verify",
+                                    std::exchange(cycle.verified, {}), false);
+    if (!told) log_.warning("{}: delivery report not sent", m.id);
+  }
+  // Such a message ends here, whatever was found.
+  if ((m.flags & ipc::verify_only) != 0) cycle = Cycle();
+  if (!cycle.reported.empty()) {
+    const bool told = co_await tell(&m, "success",
+                                    std::exchange(cycle.reported, {}), false);
     if (!told) log_.warning("{}: success notice not sent", m.id);
   }
-  if (!bounced.empty()) {
-    const bool told = co_await send_notice(&m, "failure", bounced);
-    if (!told) {
-      // No notice, no end: these recipients are tried again later.
-      deferred.insert(deferred.end(), bounced.begin(), bounced.end());
-      bounced.clear();
-    }
+  if (!cycle.deferred.empty() && spool_.force_expired(m.box, m.id))
+    m.expire_now = true;
+  const bool ends =
+      !cycle.deferred.empty() &&
+      (m.expire_now ||
+       expired(retry_, m.sender.empty(), m.arrival_seconds(), now));
+  if (ends)
+    log_.info("{}: from=<{}>, status={}, returned to sender", m.id,
+              mail::quote_local_822(m.sender),
+              m.expire_now ? "force-expired" : "expired");
+  if (ends && cycle.deferred.size() <= few_deferred) gather_deferred(m);
+  if (!cycle.failed.empty()) {
+    // Where one notice tells of all, all end or wait together.
+    const bool mark = !cycle.deferred.empty() || cycle.failed.size() > 50 ||
+                      !m.verp.empty();
+    co_await tell(&m, "failure", std::exchange(cycle.failed, {}), mark);
   }
-  if (!deferred.empty() && warn_of_delay(retry_, m.arrival_seconds(),
-                                         m.delay_notice, now)) {
-    const bool told = co_await send_notice(&m, "delay", deferred);
+  if (ends && !cycle.deferred.empty()) {
+    co_await tell_deferred(&m, "failure");
+  }
+  if (!cycle.deferred.empty() && !ends &&
+      warn_of_delay(retry_, m.arrival_seconds(), m.delay_notice, now)) {
+    const bool told = co_await tell_deferred(&m, "delay");
     if (told) m.delay_notice = now;
   }
-  if (deferred.empty()) {
+  if (cycle.deferred.empty())
     remove(m);
-  } else {
-    // Whom the sender was told of is done; that survives in the file.
-    queue::Spool::Opened opened = spool_.open(m.box, m.id);
-    if (opened.message)
-      for (const auto& [index, verdict] : m.verdicts) {
-        const bool waits = std::find(deferred.begin(), deferred.end(),
-                                     index) != deferred.end();
-        if (waits) continue;
-        const Status marked = spool_.mark_done(*opened.message, index);
-        if (!marked) log_.warning("{}: {}", m.id, marked.trouble().text);
-      }
-    put_off(m, std::move(deferred));
-  }
+  else
+    put_off(m);
   active_.erase(m.id);
   schedule_pump();
 }
@@ -131,76 +125,39 @@ void Manager::remove(const Message& message) {
     log_.warning("{}: {}", message.id, removed.trouble().text);
 }
 
-void Manager::put_off(Message& m, std::vector<std::size_t> deferred) {
-  queue::Spool::Opened opened = spool_.open(m.box, m.id);
-  if (!opened.message) {
-    if (opened.why != queue::Unreadable::absent)
-      log_.warning("{}: {}", m.id, opened.text);
-    return;
-  }
+void Manager::put_off(Message& m) {
+  std::vector<Cycle::Waiting>& waiting = m.cycle->deferred;
+  std::sort(waiting.begin(), waiting.end(),
+            [](const Cycle::Waiting& a, const Cycle::Waiting& b) {
+              return a.index < b.index;
+            });
   queue::Results results;
   results.delay_notice = m.delay_notice;
-  for (const std::size_t index : deferred) {
-    const ipc::DeliverResult& r = m.verdicts.at(index).result;
-    results.attempts.push_back(
-        {static_cast<std::int64_t>(index), r.status, r.text});
+  std::uint32_t reason = 0;
+  for (const Cycle::Waiting& each : waiting) {
+    const bool goes_on = !results.attempts.empty() && reason == each.reason &&
+                         results.attempts.back().last + 1 == each.index;
+    if (!goes_on) {
+      const ipc::DeliverResult& r = m.cycle->reasons[each.reason];
+      results.attempts.push_back({each.index, r.status, r.text, each.index});
+    }
+    results.attempts.back().last = each.index;
+    reason = each.reason;
   }
-  const Status written = spool_.write_results(*opened.message, results);
-  if (!written) log_.warning("{}: {}", m.id, written.trouble().text);
+  const Status written =
+      spool_.write_results(m.box, m.id, m.layout, results);
+  if (!written) {
+    if (spool_.modified(m.box, m.id))
+      log_.warning("{}: {}", m.id, written.trouble().text);
+    else
+      return;  // the administrator has taken it away
+  }
   const std::int64_t when =
       next_attempt(retry_, m.arrival_seconds(), now_seconds());
   const Status timed = spool_.set_next_attempt(m.box, m.id, when);
   if (!timed) log_.warning("{}: {}", m.id, timed.trouble().text);
   const Status moved = spool_.move(m.id, m.box, queue::Box::deferred);
-  if (moved)
-    deferred_[m.id] = when;
-  else
-    log_.warning("{}: {}", m.id, moved.trouble().text);
-}
-
-// True when the notice is on disk, or the rules say that none is due.
-Task<bool> Manager::send_notice(Message* message, std::string kind,
-                                std::vector<std::size_t> recipients) {
-  Message& m = *message;
-  ipc::NoticeRequest request;
-  request.kind = kind;
-  request.queue_id = m.id;
-  request.layout = m.layout_bytes;
-  request.envelope = m.envelope_bytes;
-  for (const std::size_t index : recipients) {
-    const queue::Recipient& r = m.envelope.recipients[index];
-    const Verdict& verdict = m.verdicts.at(index);
-    ipc::NoticeRecipient out;
-    out.address = r.address;
-    out.original = r.original;
-    out.orcpt = r.orcpt;
-    out.notify = r.notify;
-    out.action = action_for(kind, verdict,
-                            (m.envelope.flags & ipc::verify_only) != 0);
-    out.status = verdict.result.status;
-    out.text = verdict.result.text;
-    out.diagnostic_type = verdict.result.diagnostic_type;
-    out.diagnostic = verdict.result.diagnostic;
-    out.remote_mta = verdict.result.remote_mta;
-    request.recipients.push_back(std::move(out));
-  }
-  Result<Fd> file = spool_.open_read_only(m.box, m.id);
-  if (!file) {
-    log_.warning("{}: {}", m.id, file.trouble().text);
-    co_return false;
-  }
-  request.message = std::move(*file);
-  Result<ipc::NoticeDone> done =
-      co_await notices_.ask(std::move(request), notice_limit);
-  if (!done) {
-    log_.warning("{}: {}", m.id, done.trouble().text);
-    co_return false;
-  }
-  if (done->trouble.present) {
-    log_.warning("{}: {}", m.id, done->trouble.text);
-    co_return false;
-  }
-  co_return true;
+  if (!moved) log_.warning("{}: {}", m.id, moved.trouble().text);
 }
 
 }  // namespace postern::qmgr

@@ -61,6 +61,7 @@ std::string Session::ehlo_reply(const std::vector<std::string>& auth) const {
   if (keeps(keyword_starttls) && settings_->tls.offered && !facts_.tls)
     lines.push_back("STARTTLS");
   lines.insert(lines.end(), auth.begin(), auth.end());
+  if (may_verp_) lines.push_back("XVERP");
   if (keeps(keyword_xclient) && may_xclient_)
     lines.push_back("XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN "
                     "DESTADDR DESTPORT");

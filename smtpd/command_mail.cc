@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "common/mail/path.h"
+#include "common/mail/verp.h"
 #include "smtpd/session.h"
 
 namespace postern::smtpd {
@@ -97,6 +98,11 @@ Task<bool> Session::mail(CommandLine line) {
     co_return co_await refuse(Fault::protocol,
                               "501 5.1.7 Bad sender address syntax");
   }
+  if (!transaction->verp.empty() && sender->empty()) {
+    co_return co_await refuse(Fault::protocol,
+                              "503 5.5.4 Error: XVERP requires non-null "
+                              "sender");
+  }
   if (settings_->strict_smtputf8 && !transaction->smtputf8 &&
       !all_ascii(*sender)) {
     co_return co_await refuse(
@@ -187,6 +193,15 @@ Refusal Session::mail_parameter(const mail::Parameter& parameter,
       return "501 5.5.4 Bad ENVID parameter syntax";
     transaction.envid = *envid;
     return std::nullopt;
+  } else if (parameter.is("XVERP") && may_verp_) {
+    transaction.verp =
+        parameter.value ? value : settings_->verp_delimiters;
+    if (mail::verp_complaint(transaction.verp,
+                             settings_->verp_delimiter_filter)
+            .empty())
+      return std::nullopt;
+    return "501 5.5.4 Error: XVERP needs two characters from " +
+           settings_->verp_delimiter_filter;
   }
   return "555 5.5.4 Unsupported option: " + parameter.text;
 }

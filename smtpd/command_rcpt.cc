@@ -164,6 +164,8 @@ ipc::MessageBegin Session::beginning() const {
   begin.ret = transaction_->ret;
   begin.filter = settings_->content_filter;
   begin.size_hint = transaction_->size_hint;
+  if (!transaction_->verp.empty())
+    begin.attributes.emplace_back("verp_delimiters", transaction_->verp);
   const Client& c = facts_.client;
   const bool relayed = forwarded_ != nullptr;
   const auto put = [&](const char* name, const std::string& value) {

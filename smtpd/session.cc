@@ -88,6 +88,7 @@ Task<void> Session::identify() {
 Task<bool> Session::admit() {
   Settings* s = settings_.get();
   may_xclient_ = co_await access_.in_list(&s->xclient_hosts);
+  may_verp_ = co_await access_.in_list(&s->verp_hosts);
   may_xforward_ = co_await access_.in_list(&s->xforward_hosts);
   bare_newline_ = s->bare_newline;
   if (bare_newline_ != BareNewline::allow) {

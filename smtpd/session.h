@@ -46,7 +46,7 @@ class Session {
     std::int64_t arrival = 0;  // microseconds since 1970
     std::int64_t size_hint = 0;
     std::int64_t overshoot = 0;
-    std::string body, envid, ret;
+    std::string body, envid, ret, verp;
     std::optional<std::string> auth;  // AUTH=, as given
     bool smtputf8 = false;
     std::unique_ptr<Submission> submission;  // from the first recipient on
@@ -205,7 +205,7 @@ class Session {
   bool counted_ = false;  // anvil knows of this connection
   bool limits_apply_ = false;
   bool local_rewriting_ = false;  // local_header_rewrite_clients
-  bool may_xclient_ = false, may_xforward_ = false;
+  bool may_xclient_ = false, may_xforward_ = false, may_verp_ = false;
   std::int64_t forwarded_remote_ = -1;  // XFORWARD SOURCE: 1 remote, 0 local
 };
 

@@ -154,6 +154,9 @@ void read_lists(Settings& s, const config::Config& c, const log::Log& log) {
   s.event_exceptions =
       access::host_list(c, log, "smtpd_client_event_limit_exceptions");
   s.xclient_hosts = access::host_list(c, log, "smtpd_authorized_xclient_hosts");
+  s.verp_hosts = access::host_list(c, log, "smtpd_authorized_verp_clients");
+  s.verp_delimiters = c.get<"default_verp_delimiters">();
+  s.verp_delimiter_filter = c.get<"verp_delimiter_filter">();
   s.xforward_hosts =
       access::host_list(c, log, "smtpd_authorized_xforward_hosts");
   s.bare_newline_exclusions =
@@ -203,7 +206,7 @@ Settings Settings::read(const config::Config& config, const log::Log& log) {
 void Settings::open_tables() {
   access::Settings::open_tables();
   for (MatchList* list :
-       {&event_exceptions, &xclient_hosts, &xforward_hosts,
+       {&event_exceptions, &xclient_hosts, &xforward_hosts, &verp_hosts,
         &bare_newline_exclusions, &forbidden_commands, &noop_list,
         &sasl.exceptions, &sasl.mechanism_filter})
     list->open_tables(true);

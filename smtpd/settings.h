@@ -75,10 +75,11 @@ struct Settings : access::Settings {
   BareNewline bare_newline;
   unsigned discarded_keywords, notify_faults;
   std::int64_t override_flags;  // receive_override_options, CleanupFlag bits
+  std::string verp_delimiters, verp_delimiter_filter;
   SaslSettings sasl;
   tls::ServerSettings tls;
   std::int64_t new_tls_session_rate_limit;
-  tables::MatchList event_exceptions, xclient_hosts, xforward_hosts,
+  tables::MatchList event_exceptions, xclient_hosts, xforward_hosts, verp_hosts,
       bare_newline_exclusions, forbidden_commands, noop_list;
   // address_verify_sender: what it accepts is not judged.
   access::ProbeSender probe_sender;

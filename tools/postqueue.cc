@@ -2,22 +2,25 @@
 // may, as far as main.conf lets them. postqueue(1).
 #include <fmt/core.h>
 #include <sys/socket.h>
+#include <getopt.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 #include <functional>
 
 #include "common/base/text.h"
 #include "common/mail/address.h"
 #include "common/os/files.h"
+#include "common/queue/names.h"
 #include "common/queue/queue_id.h"
 #include "common/queue/spool.h"
 #include "common/service/queue_listing.h"
 #include "tools/caller.h"
 #include "tools/named_socket.h"
+#include "tools/queue_filter.h"
 #include "tools/queue_report.h"
 #include "tools/spool_options.h"
 
@@ -27,10 +30,20 @@ using namespace postern::tools;
 namespace {
 
 constexpr std::chrono::seconds patience{300};
+constexpr std::size_t names_at_once = 500;
+constexpr int where_option = 256;
+constexpr option long_options[] = {
+    {"where", required_argument, nullptr, where_option}, {}};
 
 constexpr const char* usage =
     "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue "
-    "-p | postqueue -s site";
+    "-p | postqueue -s site | postqueue [-j | -p] --where expression";
+
+// Of a line of the listing, what postqueue -j shows.
+std::string_view as_before(std::string_view line) {
+  const std::size_t at = line.rfind("], \"next_attempt\": ");
+  return at == std::string_view::npos ? line : line.substr(0, at + 1);
+}
 
 using Line = std::function<void(std::string_view)>;
 
@@ -39,7 +52,8 @@ class Postqueue {
   Postqueue(const Tool& tool, const config::Config& config, bool verbose)
       : tool_(tool), config_(config), verbose_(verbose) {}
 
-  void list(bool json);
+  // `where`: those alone that it matches.
+  void list(bool json, const QueueFilter* where);
   void flush();
   void flush_message(const std::string& id);
   void flush_site(const std::string& site);
@@ -101,19 +115,19 @@ void Postqueue::read_answer(const Fd& showq, const Line& line) {
 void Postqueue::read_queue(const Line& line) {
   queue::Spool spool(spool_options(config_));
   for (const queue::Box box : queue::mail_boxes) {
-    std::vector<std::string> ids;
-    const Status done = spool.scan(box, [&](const std::string& name) {
-      if (queue::valid_id(name)) ids.push_back(name);
-      return true;
-    });
-    if (!done) tool_.fatal(done.trouble().text);
-    std::sort(ids.begin(), ids.end());
-    for (const std::string& id : ids) {
-      const queue::Spool::Opened opened = spool.open(box, id);
-      if (!opened.message) continue;
-      const std::string text =
-          listing_line(*opened.message, spool.read_results(*opened.message));
-      line(trim_right(text));
+    queue::Names names(spool, box);
+    for (;;) {
+      const auto some = names.next(names_at_once);
+      if (!some) tool_.fatal(some.trouble().text);
+      if (some->empty()) break;
+      for (const std::string& id : *some) {
+        if (!queue::valid_id(id)) continue;
+        const queue::Spool::Opened opened = spool.open(box, id);
+        if (!opened.message) continue;
+        const std::string text =
+            listing_line(*opened.message, spool.read_results(*opened.message));
+        line(trim_right(text));
+      }
     }
   }
 }
@@ -134,13 +148,20 @@ void Postqueue::each_message(const Line& line) {
   read_queue(line);
 }
 
-void Postqueue::list(bool json) {
+void Postqueue::list(bool json, const QueueFilter* where) {
   require_authorised(tool_, config_, "authorized_mailq_users",
                      "view the mail queue");
   QueueReport report(config_.get<"enable_long_queue_ids">());
+  const std::int64_t now = std::time(nullptr);
   each_message([&](std::string_view line) {
+    if (where != nullptr) {
+      const std::optional<Queued> message = queued_from(line);
+      if (!message || !where->matches(*message, now)) return;
+    }
     if (json) {
-      std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
+      const std::string_view shown = as_before(line);
+      std::fwrite(shown.data(), 1, shown.size(), stdout);
+      std::fputs(shown.size() < line.size() ? "}\n" : "\n", stdout);
     } else if (const auto text = report.message(line)) {
       std::fputs(text->c_str(), stdout);
     } else {
@@ -202,8 +223,11 @@ int main(int argc, char** argv) {
   std::string what;
   bool verbose = false;
   int option = 0;
-  while ((option = ::getopt(argc, argv, "c:fi:jps:v")) != -1) {
+  std::optional<std::string> where;
+  while ((option = ::getopt_long(argc, argv, "c:fi:jps:v", long_options,
+                                 nullptr)) != -1) {
     switch (option) {
+      case where_option: where = optarg; break;
       case 'c': tool.use_directory(optarg); break;
       case 'v': verbose = true; break;
       case '?': tool.fatal(usage);
@@ -213,7 +237,11 @@ int main(int argc, char** argv) {
         if (optarg != nullptr) what = optarg;
     }
   }
-  if (mode == 0 || optind < argc) tool.fatal(usage);
+  if (where && mode == 0) mode = 'p';
+  if (mode == 0 || optind < argc || (where && mode != 'j' && mode != 'p'))
+    tool.fatal(usage);
+  std::optional<QueueFilter> filter;
+  if (where) filter = filter_or_die(tool, *where);
   const config::Config config = tool.load_and_log();
   clean_environment(config);
   Postqueue postqueue(tool, config, verbose);
@@ -221,7 +249,7 @@ int main(int argc, char** argv) {
     case 'f': postqueue.flush(); break;
     case 'i': postqueue.flush_message(what); break;
     case 's': postqueue.flush_site(what); break;
-    default: postqueue.list(mode == 'j');
+    default: postqueue.list(mode == 'j', filter ? &*filter : nullptr);
   }
   return std::fflush(stdout) == 0 ? 0 : EX_IOERR;
 }

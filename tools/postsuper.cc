@@ -1,5 +1,6 @@
 // postsuper: what the owner of the queue does to it. postsuper(1).
 #include <fmt/core.h>
+#include <getopt.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "common/service/instance.h"
 #include "tools/named_socket.h"
 #include "tools/postsuper_queue.h"
+#include "tools/queue_filter.h"
 #include "tools/spool_options.h"
 
 using namespace postern;
@@ -27,11 +29,17 @@ constexpr const char* usage =
     "(expire)] [-f queue_id (expire and/or un-hold)] [-h queue_id (hold)] "
     "[-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id "
     "(requeue)] [-s (structure fix)] [-S (redundant structure fix)]"
-    "[-v (verbose)] [queue...]";
+    "[-v (verbose)] [--dry-run] [queue...]; "
+    "for queue_id also ALL, - or --where expression";
+
+constexpr int dry_run_option = 256;
+constexpr option long_options[] = {
+    {"dry-run", no_argument, nullptr, dry_run_option}, {}};
 
 struct Order {
   Deed deed;
   std::string what;  // an id, ALL, or - for standard input
+  std::optional<QueueFilter> where;
 };
 
 struct Options {
@@ -41,6 +49,7 @@ struct Options {
   bool structure = false;
   bool long_names = false;
   bool verbose = false;
+  bool dry_run = false;
 };
 
 std::optional<Deed> deed_of(int letter) {
@@ -58,9 +67,15 @@ std::optional<Deed> deed_of(int letter) {
 Options read_options(Tool& tool, int argc, char** argv) {
   Options options;
   int option = 0;
-  while ((option = ::getopt(argc, argv, "c:d:e:f:h:H:pr:sSv")) != -1) {
+  while ((option = ::getopt_long(argc, argv, "c:d:e:f:h:H:pr:sSv",
+                                 long_options, nullptr)) != -1) {
     if (const auto deed = deed_of(option)) {
-      options.orders.push_back({*deed, optarg});
+      Order order{*deed, optarg, std::nullopt};
+      if (order.what == "--where") {
+        if (optind >= argc) tool.fatal("--where needs an expression");
+        order.where = filter_or_die(tool, argv[optind++]);
+      }
+      options.orders.push_back(std::move(order));
       continue;
     }
     switch (option) {
@@ -69,10 +84,14 @@ Options read_options(Tool& tool, int argc, char** argv) {
       case 'S': options.long_names = true; [[fallthrough]];
       case 's': options.structure = true; break;
       case 'v': options.verbose = true; break;
+      case dry_run_option: options.dry_run = true; break;
       default: tool.fatal(usage);
     }
   }
   options.names.assign(argv + optind, argv + argc);
+  if (options.dry_run &&
+      (options.orders.empty() || options.purge || options.structure))
+    tool.fatal("--dry-run goes with -d, -e, -f, -h, -H and -r alone");
   if (options.orders.empty() && !options.purge && !options.structure)
     options.purge = options.structure = true;
   return options;
@@ -135,6 +154,7 @@ void obey(const Tool& tool, QueueKeeper& keeper, const Order& order,
           const std::vector<queue::Box>& named) {
   const std::vector<queue::Box> boxes =
       named.empty() ? QueueKeeper::usual_boxes(order.deed) : named;
+  if (order.where) return keeper.where(order.deed, boxes, *order.where);
   if (order.what == "ALL") return keeper.all(order.deed, boxes);
   if (order.what != "-")
     return obey_id(tool, keeper, order, order.what, boxes);
@@ -168,7 +188,8 @@ int main(int argc, char** argv) {
   if (options.structure) make_directories(tool, config);
   become_owner(tool, config);
 
-  QueueKeeper keeper(tool, spool_options(config), options.verbose);
+  QueueKeeper keeper(tool, spool_options(config), options.verbose,
+                     options.dry_run);
   std::vector<Deed> asked;
   for (const Order& order : options.orders) {
     obey(tool, keeper, order, named);
@@ -178,7 +199,7 @@ int main(int argc, char** argv) {
   if (options.structure) keeper.put_in_order(may_rename, options.long_names);
   keeper.report(asked);
   for (const Deed deed : asked) {
-    if (deed != Deed::requeue) continue;
+    if (deed != Deed::requeue || options.dry_run) continue;
     [[maybe_unused]] const Status woken =
         poke(config.get<"queue_directory">() + "/public/" +
              config.get<"pickup_service_name">());

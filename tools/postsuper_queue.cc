@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/os/files.h"
+#include "common/queue/names.h"
 #include "common/queue/queue_id.h"
 
 namespace postern::tools {
@@ -31,6 +32,8 @@ const char* past_of(Deed deed) {
   }
   return "";
 }
+
+constexpr std::size_t names_at_once = 500;
 
 std::string messages(std::int64_t count) {
   return fmt::format("{} message{}", count, count == 1 ? "" : "s");
@@ -68,6 +71,14 @@ bool QueueKeeper::moved(const std::string& id, queue::Box from,
 
 bool QueueKeeper::act(Deed deed, queue::Box box, const std::string& id,
                       bool tell) {
+  if (dry_run_) {
+    ++counts_[static_cast<std::size_t>(deed == Deed::expire_and_release
+                                           ? Deed::expire
+                                           : deed)];
+    tool_.info(fmt::format("{}/{}: would be {}", queue::name_of(box), id,
+                           past_of(deed)));
+    return true;
+  }
   switch (deed) {
     case Deed::remove: {
       const Status done = spool_.remove(box, id);
@@ -108,17 +119,38 @@ void QueueKeeper::one(Deed deed, const std::string& id,
       if (spool_.modified(box, id) && act(deed, box, id, true)) return;
 }
 
-void QueueKeeper::all(Deed deed, const std::vector<queue::Box>& boxes) {
+// What is done to a file never brings it back into the same box.
+void QueueKeeper::each(
+    const std::vector<queue::Box>& boxes,
+    const std::function<void(queue::Box, const std::string&)>& found) {
   for (const queue::Box box : boxes) {
-    // First the names: acting while reading could show a file twice.
-    std::vector<std::string> ids;
-    const Status done = spool_.scan(box, [&](const std::string& name) {
-      if (queue::valid_id(name)) ids.push_back(name);
-      return true;
-    });
-    if (!done) tool_.fatal(done.trouble().text);
-    for (const std::string& id : ids) act(deed, box, id, false);
+    queue::Names names(spool_, box);
+    for (;;) {
+      const auto some = names.next(names_at_once);
+      if (!some) tool_.fatal(some.trouble().text);
+      if (some->empty()) break;
+      for (const std::string& id : *some)
+        if (queue::valid_id(id)) found(box, id);
+    }
   }
+}
+
+void QueueKeeper::all(Deed deed, const std::vector<queue::Box>& boxes) {
+  each(boxes, [&](queue::Box box, const std::string& id) {
+    act(deed, box, id, false);
+  });
+}
+
+void QueueKeeper::where(Deed deed, const std::vector<queue::Box>& boxes,
+                        const QueueFilter& filter) {
+  const std::int64_t now = std::time(nullptr);
+  each(boxes, [&](queue::Box box, const std::string& id) {
+    const queue::Spool::Opened opened = spool_.open(box, id);
+    if (!opened.message) return;
+    const Queued message = queued_from(
+        *opened.message, spool_.read_results(*opened.message));
+    if (filter.matches(message, now)) act(deed, box, id, true);
+  });
 }
 
 void QueueKeeper::purge() {
@@ -189,7 +221,7 @@ void QueueKeeper::report(const std::vector<Deed>& asked) const {
   for (const auto& [deed, text] : report_order)
     if (wanted[static_cast<std::size_t>(deed)])
       tool_.info(fmt::format(
-          "{}: {}", text, messages(counts_[static_cast<std::size_t>(deed)])));
+          "{}{}: {}", dry_run_ ? "Not done, would be: " : "", text, messages(counts_[static_cast<std::size_t>(deed)])));
   if (renamed_ > 0) {
     tool_.info("Renamed to match inode number: " + messages(renamed_));
     tool_.warning("QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS");

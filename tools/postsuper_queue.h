@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "common/log/log.h"
 #include "common/queue/spool.h"
 #include "common/service/tool.h"
+#include "tools/queue_filter.h"
 
 namespace postern::tools {
 
@@ -16,8 +18,13 @@ enum class Deed { remove, expire, expire_and_release, hold, release, requeue };
 
 class QueueKeeper {
  public:
-  QueueKeeper(const Tool& tool, queue::SpoolOptions options, bool verbose)
-      : tool_(tool), spool_(std::move(options)), verbose_(verbose) {}
+  // `dry_run`: what would be done is told, and nothing done.
+  QueueKeeper(const Tool& tool, queue::SpoolOptions options, bool verbose,
+              bool dry_run = false)
+      : tool_(tool),
+        spool_(std::move(options)),
+        verbose_(verbose),
+        dry_run_(dry_run) {}
 
   // The boxes that a deed looks into unless told otherwise.
   static std::vector<queue::Box> usual_boxes(Deed deed);
@@ -27,6 +34,9 @@ class QueueKeeper {
            const std::vector<queue::Box>& boxes);
   // Every message of the boxes.
   void all(Deed deed, const std::vector<queue::Box>& boxes);
+  // Those of them that a filter matches, each told of.
+  void where(Deed deed, const std::vector<queue::Box>& boxes,
+             const QueueFilter& filter);
 
   // -p: files that their writers left unfinished.
   void purge();
@@ -40,6 +50,8 @@ class QueueKeeper {
   void report(const std::vector<Deed>& asked) const;
 
  private:
+  void each(const std::vector<queue::Box>& boxes,
+            const std::function<void(queue::Box, const std::string&)>& found);
   bool act(Deed deed, queue::Box box, const std::string& id, bool tell);
   bool did(Deed deed, const std::string& id, bool tell);
   bool moved(const std::string& id, queue::Box from, queue::Box to);
@@ -51,6 +63,7 @@ class QueueKeeper {
   const Tool& tool_;
   queue::Spool spool_;
   bool verbose_;
+  bool dry_run_;
   std::int64_t counts_[6] = {};  // by Deed; expire counts both kinds
   std::int64_t renamed_ = 0;
 };

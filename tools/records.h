@@ -24,6 +24,7 @@ enum Rec : char {
   rec_sender = 'S',
   rec_attribute = 'A',  // name=value
   rec_recipient = 'R',
+  rec_verp = 'V',       // delimiters of a variable return path
   rec_message = 'M',    // the envelope ends, the content begins
   rec_line = 'N',       // a line of content, without its end
   rec_partial = 'L',    // a piece of a line

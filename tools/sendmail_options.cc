@@ -5,6 +5,7 @@
 
 #include "common/base/text.h"
 #include "common/mail/path.h"
+#include "common/mail/verp.h"
 #include "common/os/files.h"
 #include "tools/submission.h"
 
@@ -78,6 +79,20 @@ void read_set_option(std::string_view what, SendmailOptions& options) {
   if (what.starts_with('A')) options.alias_database = what.substr(1);
 }
 
+// -V once had the meaning of -XV: in front of another option, or with two
+// delimiters.
+void read_envelope_id(const Tool& tool, const std::string& value,
+                      SendmailOptions& options) {
+  if (!value.empty() && !mail::verp_complaint(value, "-=+").empty()) {
+    options.envid = value;
+    return;
+  }
+  tool.warning(fmt::format(
+      "option -V{0} is deprecated with Postfix 2.3; specify -XV{0} instead",
+      value));
+  options.verp = value;
+}
+
 // The file main.conf, or its directory.
 std::string directory_of_option(const std::string& value) {
   const std::string last = os::base_name(value);
@@ -122,7 +137,7 @@ SendmailOptions read_sendmail_options(Tool& tool, int argc, char** argv) {
   int option = 0;
   while ((option = ::getopt(
               argc, argv,
-              "+A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q::tvx")) != -1) {
+              "+A:B:C:F:GIL:N:O:R:UV::X:b:ce:f:h:imno:p:r:q::tvx")) != -1) {
     const std::string value = optarg != nullptr ? optarg : "";
     switch (option) {
       case 'b': options.mode = mode_of(tool, value); break;
@@ -140,10 +155,18 @@ SendmailOptions read_sendmail_options(Tool& tool, int argc, char** argv) {
       case 'B': options.body = read_body(tool, value); break;
       case 'N': options.notify = read_notify(tool, value); break;
       case 'R': options.ret = read_return(tool, value); break;
-      case 'V': options.envid = value; break;
+      case 'V':
+        if (optarg == nullptr && optind < argc && argv[optind][0] != '-')
+          options.envid = argv[optind++];
+        else
+          read_envelope_id(tool, value, options);
+        break;
       case 'n': tool.fatal("-n option not supported");
       case 'X':
-        tool.fatal(fmt::format("unsupported: -X{}", value.substr(0, 1)));
+        if (!value.starts_with('V'))
+          tool.fatal(fmt::format("unsupported: -X{}", value.substr(0, 1)));
+        options.verp = value.substr(1);
+        break;
       case '?': tool.fatal("usage: sendmail [options]");
       default: break;  // -A -L -O -U -c -e -h -m -p -x: sendmail(1)
     }

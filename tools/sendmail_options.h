@@ -33,6 +33,8 @@ struct SendmailOptions {
   std::string body;            // -B
   std::string envid;           // -V
   std::string ret;             // -R
+  // -XV: delimiters, empty for those of main.conf.
+  std::optional<std::string> verp;
   std::int64_t notify = 0;     // -N, ipc::Notify bits
   bool dot_ends = true;        // not with -i
   bool header_recipients = false;  // -t

@@ -9,6 +9,7 @@
 
 #include "common/base/text.h"
 #include "common/mail/address.h"
+#include "common/mail/verp.h"
 #include "common/mail/tokens.h"
 #include "common/os/users.h"
 #include "tools/caller.h"
@@ -144,9 +145,21 @@ void submit_message(const Tool& tool, const config::Config& config,
                ": Recipient addresses must be specified on the command line "
                "or via the -t option");
 
+  std::string verp;
+  if (options.verp) {
+    verp = options.verp->empty() ? config.get<"default_verp_delimiters">()
+                                 : *options.verp;
+    const std::string allowed = config.get<"verp_delimiter_filter">();
+    if (!mail::verp_complaint(verp, allowed).empty())
+      tool.fatal("-V requires two characters from " + allowed);
+    if (sender.empty())
+      tool.fatal(who + ": -V option requires non-null sender address");
+  }
+
   Result<PostdropClient> postdrop = PostdropClient::start(config);
   if (!postdrop) tool.fatal(who + ": " + postdrop.trouble().text);
   put_envelope(*postdrop, options, sender, full_name(tool, options));
+  if (!verp.empty()) postdrop->put(rec_verp, verp);
   for (const std::string& address : recipients)
     put_recipient(*postdrop, options, address);
   postdrop->put(rec_message, "");

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "common/base/text.h"
@@ -64,6 +66,14 @@ Status SubmissionReader::take(const Record& record,
       return {};
     case rec_sender:
       envelope.sender = printable_utf8(record.data);
+      return {};
+    case rec_verp:
+      if (record.data.size() != 2 ||
+          record.data.find_first_of("@<>\"\\()[],;:. ") != std::string::npos ||
+          !std::all_of(record.data.begin(), record.data.end(),
+                       [](unsigned char c) { return std::ispunct(c) != 0; }))
+        return give_up("6.0", "bad VERP delimiters: " + printable(record.data));
+      envelope.attributes.emplace_back("verp_delimiters", record.data);
       return {};
     case rec_attribute:
       return attribute(record.data, envelope);

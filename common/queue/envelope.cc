@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "common/base/text.h"
 #include "common/queue/crc32c.h"
+#include "common/queue/envelope_lines.h"
 
 namespace postern::queue {
 namespace {
@@ -47,6 +50,17 @@ void put(std::string& out, Line type, std::string_view value) {
 
 void put_set(std::string& out, Line type, std::string_view value) {
   if (!value.empty()) put(out, type, value);
+}
+
+void put_recipient(std::string& out, Recipient& r) {
+  put_set(out, original, r.original);
+  put_set(out, orcpt, r.orcpt);
+  if (r.notify != 0) put(out, notify, std::to_string(r.notify));
+  out += recipient;
+  r.mark = static_cast<std::int64_t>(out.size());
+  out += r.done ? mark_done : mark_pending;
+  out += escape(r.address);
+  out += '\n';
 }
 
 }  // namespace
@@ -153,19 +167,56 @@ std::string encode_envelope(Envelope& envelope) {
   if (envelope.flags != 0) put(out, flags, std::to_string(envelope.flags));
   for (const auto& [name, value] : envelope.attributes)
     put(out, attribute, name + "=" + value);
-  for (Recipient& r : envelope.recipients) {
-    put_set(out, original, r.original);
-    put_set(out, orcpt, r.orcpt);
-    if (r.notify != 0) put(out, notify, std::to_string(r.notify));
-    out += recipient;
-    r.mark = static_cast<std::int64_t>(out.size());
-    out += r.done ? mark_done : mark_pending;
-    out += escape(r.address);
-    out += '\n';
-  }
+  for (Recipient& r : envelope.recipients) put_recipient(out, r);
   out += end;
   out += '\n';
   return out;
+}
+
+std::string encode_recipients(std::vector<Recipient>& recipients) {
+  std::string out;
+  for (Recipient& r : recipients) put_recipient(out, r);
+  return out;
+}
+
+EnvelopeLine take_line(std::string_view line, Envelope& out, Recipient& next) {
+  if (line == ".") return EnvelopeLine::end;
+  if (line.size() < 2) return EnvelopeLine::damaged;
+  std::optional<std::string> value = unescape(line.substr(2));
+  if (!value) return EnvelopeLine::damaged;
+  const auto number = [&]() { return parse_number(*value).value_or(0); };
+  switch (line[0]) {
+    case arrival: out.arrival = number(); break;
+    case sender: out.sender = std::move(*value); break;
+    case envid: out.envid = std::move(*value); break;
+    case ret: out.ret = std::move(*value); break;
+    case body: out.body = std::move(*value); break;
+    case context: out.context = std::move(*value); break;
+    case filter: out.filter = std::move(*value); break;
+    case flags: out.flags = number(); break;
+    case attribute: {
+      const std::size_t equals = value->find('=');
+      if (equals == std::string::npos) return EnvelopeLine::damaged;
+      out.attributes.emplace_back(value->substr(0, equals),
+                                  value->substr(equals + 1));
+      break;
+    }
+    case original:
+      next.original = std::move(*value);
+      return EnvelopeLine::of_recipient;
+    case orcpt:
+      next.orcpt = std::move(*value);
+      return EnvelopeLine::of_recipient;
+    case notify: next.notify = number(); return EnvelopeLine::of_recipient;
+    case recipient:
+      if (line[1] != mark_pending && line[1] != mark_done)
+        return EnvelopeLine::damaged;
+      next.address = std::move(*value);
+      next.done = line[1] == mark_done;
+      return EnvelopeLine::recipient;
+    default: return EnvelopeLine::damaged;
+  }
+  return EnvelopeLine::of_message;
 }
 
 std::optional<Envelope> decode_envelope(std::string_view bytes) {
@@ -178,43 +229,17 @@ std::optional<Envelope> decode_envelope(std::string_view bytes) {
     const std::string_view line = bytes.substr(at, line_end - at);
     const std::size_t line_start = at;
     at = line_end + 1;
-    if (line == ".") {
-      if (at != bytes.size()) return std::nullopt;
-      return out;
-    }
-    if (line.size() < 2) return std::nullopt;
-    const std::optional<std::string> value = unescape(line.substr(2));
-    if (!value) return std::nullopt;
-    const auto number = [&]() { return parse_number(*value).value_or(0); };
-    switch (line[0]) {
-      case arrival: out.arrival = number(); break;
-      case sender: out.sender = *value; break;
-      case envid: out.envid = *value; break;
-      case ret: out.ret = *value; break;
-      case body: out.body = *value; break;
-      case context: out.context = *value; break;
-      case filter: out.filter = *value; break;
-      case flags: out.flags = number(); break;
-      case attribute: {
-        const std::size_t equals = value->find('=');
-        if (equals == std::string::npos) return std::nullopt;
-        out.attributes.emplace_back(value->substr(0, equals),
-                                    value->substr(equals + 1));
-        break;
-      }
-      case original: next.original = *value; break;
-      case orcpt: next.orcpt = *value; break;
-      case notify: next.notify = number(); break;
-      case recipient:
-        if (line[1] != mark_pending && line[1] != mark_done)
-          return std::nullopt;
-        next.address = *value;
-        next.done = line[1] == mark_done;
+    switch (take_line(line, out, next)) {
+      case EnvelopeLine::of_message:
+      case EnvelopeLine::of_recipient: break;
+      case EnvelopeLine::recipient:
         next.mark = static_cast<std::int64_t>(line_start) + 1;
-        out.recipients.push_back(std::move(next));
-        next = {};
+        out.recipients.push_back(std::exchange(next, {}));
         break;
-      default: return std::nullopt;
+      case EnvelopeLine::end:
+        if (at != bytes.size()) return std::nullopt;
+        return out;
+      case EnvelopeLine::damaged: return std::nullopt;
     }
   }
   return std::nullopt;
@@ -227,10 +252,28 @@ std::uint32_t envelope_crc(std::string_view bytes, const Envelope& envelope) {
   return crc32c(0, original_bytes);
 }
 
+namespace {
+
+// "7", or "7-12" for all from 7 to 12.
+std::string range_of(const Attempt& a) {
+  return a.last > a.index ? fmt::format("{}-{}", a.index, a.last)
+                          : fmt::format("{}", a.index);
+}
+
+void take_range(std::string_view text, Attempt& a) {
+  const std::size_t dash = text.find('-', 1);
+  a.index = parse_number(text.substr(0, dash)).value_or(0);
+  if (dash != std::string_view::npos)
+    a.last = parse_number(text.substr(dash + 1)).value_or(0);
+  a.last = std::max(a.last, a.index);
+}
+
+}  // namespace
+
 std::string encode_results(const Results& results) {
   std::string records = fmt::format("W {}\n", results.delay_notice);
   for (const Attempt& a : results.attempts)
-    records += fmt::format("A {} {} {}\n", a.index, escape(a.status),
+    records += fmt::format("A {} {} {}\n", range_of(a), escape(a.status),
                            escape(a.text));
   return fmt::format("results {:08x} {:08x}\n", records.size(),
                      crc32c(0, records)) +
@@ -254,7 +297,7 @@ Results decode_results(std::string_view bytes) {
       const std::size_t b = a == std::string::npos ? a : line.find(' ', a + 1);
       if (b == std::string::npos) return {};
       Attempt attempt;
-      attempt.index = parse_number(line.substr(2, a - 2)).value_or(0);
+      take_range(std::string_view(line).substr(2, a - 2), attempt);
       attempt.status = unescape(line.substr(a + 1, b - a - 1)).value_or("");
       attempt.text = unescape(line.substr(b + 1)).value_or("");
       out.attempts.push_back(std::move(attempt));

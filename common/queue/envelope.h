@@ -60,6 +60,8 @@ std::optional<Layout> decode_layout(std::string_view bytes);
 
 // Sets each recipient's `mark`.
 std::string encode_envelope(Envelope& envelope);
+// The recipients' lines alone; marks are from their beginning.
+std::string encode_recipients(std::vector<Recipient>& recipients);
 std::optional<Envelope> decode_envelope(std::string_view bytes);
 
 // The CRC of an envelope section as it was when it was written: marks count as
@@ -76,6 +78,7 @@ struct Attempt {
   std::int64_t index = 0;  // of the recipient
   std::string status;      // 4.4.1
   std::string text;
+  std::int64_t last = 0;   // when above index: so it is for all up to this one
 };
 struct Results {
   std::int64_t delay_notice = 0;  // seconds since 1970; 0: not told yet

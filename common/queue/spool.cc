@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include "common/base/text.h"
 #include "common/os/files.h"
@@ -86,7 +87,71 @@ Status Draft::write_out() {
   return done;
 }
 
+Status Draft::set_aside(std::vector<Recipient>& recipients) {
+  if (recipients.size() < 2) return {};
+  if (!aside_)
+    aside_ = Fd(::open(os::directory_of(spool_.path(box_, id_)).c_str(),
+                       O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!aside_) return {};
+  std::vector<Recipient> first;
+  first.push_back(std::move(recipients.front()));
+  recipients.erase(recipients.begin());
+  const Status done =
+      os::write_all(aside_.get(), encode_recipients(recipients),
+                    "recipients of queue file " + id_);
+  std::swap(recipients, first);
+  return done;
+}
+
+// Where some recipients are in a file of their own: piece by piece.
+Status Draft::write_envelope(Envelope& envelope) {
+  std::vector<Recipient> rest = std::exchange(envelope.recipients, {});
+  envelope_bytes_ = encode_envelope(envelope);
+  std::vector<Recipient> first;
+  if (!rest.empty()) {
+    first.push_back(std::move(rest.front()));
+    rest.erase(rest.begin());
+  }
+  const std::int64_t begin = unwritten_at_;
+  std::uint32_t crc = 0;
+  const auto put = [&](std::string_view bytes) {
+    crc = crc32c(crc, bytes);
+    unwritten_ += bytes;
+    return write_out();
+  };
+  const std::string_view head(envelope_bytes_.data(),
+                              envelope_bytes_.size() - 2);  // without its end
+  Status done = put(head);
+  if (done) done = put(encode_recipients(first));
+  for (off_t at = 0; done;) {
+    const Result<std::string> bytes =
+        os::read_at(aside_.get(), gather_limit, at, "recipients of " + id_);
+    if (!bytes) return bytes.trouble();
+    if (bytes->empty()) break;
+    at += static_cast<off_t>(bytes->size());
+    done = put(*bytes);
+  }
+  if (done) done = put(encode_recipients(rest) + ".\n");
+  layout_.envelope_offset = begin;
+  layout_.envelope_size = unwritten_at_ - begin;
+  layout_.envelope_crc = crc;
+  return done;
+}
+
 Status Draft::finish(Envelope& envelope, Box box) {
+  if (aside_) {
+    Status done = write_out();
+    if (done) done = write_envelope(envelope);
+    if (done)
+      done = os::write_all_at(fd_.get(), encode_layout(layout_), 0,
+                              "queue file " + id_);
+    if (done && box != box_ && box_ != Box::maildrop) {
+      done = spool_.move(id_, box_, box);
+      if (done) box_ = box;
+    }
+    finished_ = done.ok();
+    return done;
+  }
   envelope_bytes_ = encode_envelope(envelope);
   layout_.envelope_offset = layout_.content_offset + layout_.content_size;
   layout_.envelope_size = static_cast<std::int64_t>(envelope_bytes_.size());
@@ -222,7 +287,8 @@ bool Spool::remove_abandoned(const std::string& name, Box box) {
   return ::unlink(file.c_str()) == 0;
 }
 
-Spool::Opened Spool::open(Box box, const std::string& id, bool verify) {
+Spool::Opened Spool::open(Box box, const std::string& id, bool verify,
+                          std::size_t most) {
   Opened out;
   const std::string file = path(box, id);
   const int mode = box == Box::maildrop ? O_RDONLY : O_RDWR;
@@ -257,31 +323,20 @@ Spool::Opened Spool::open(Box box, const std::string& id, bool verify) {
     out.text = blank ? "not finished" : "no valid preamble";
     return out;
   }
-  std::string envelope_bytes;
   const auto end = static_cast<std::size_t>(layout->results_offset());
-  if (end <= head->size()) {
-    envelope_bytes =
-        head->substr(static_cast<std::size_t>(layout->envelope_offset),
-                     static_cast<std::size_t>(layout->envelope_size));
-  } else {
-    if (layout->results_offset() > info.st_size) {
-      out.why = Unreadable::damaged;
-      out.text = "shorter than its preamble says";
-      return out;
-    }
-    Result<std::string> bytes =
-        os::read_at(fd->get(), static_cast<std::size_t>(layout->envelope_size),
-                    layout->envelope_offset, file);
-    if (!bytes) {
-      out.why = Unreadable::trouble;
-      out.text = bytes.trouble().text;
-      return out;
-    }
-    envelope_bytes = std::move(*bytes);
+  if (layout->results_offset() > info.st_size) {
+    out.why = Unreadable::damaged;
+    out.text = "shorter than its preamble says";
+    return out;
   }
-  std::optional<Envelope> envelope = decode_envelope(envelope_bytes);
-  if (!envelope || envelope_crc(envelope_bytes, *envelope) !=
-                       layout->envelope_crc) {
+  std::optional<Enveloped> read = read_envelope(
+      end <= head->size()
+          ? EnvelopeReader(head->substr(
+                static_cast<std::size_t>(layout->envelope_offset),
+                static_cast<std::size_t>(layout->envelope_size)))
+          : EnvelopeReader(fd->get(), *layout),
+      layout->envelope_crc, most);
+  if (!read) {
     out.why = Unreadable::damaged;
     out.text = "damaged envelope";
     return out;
@@ -290,9 +345,12 @@ Spool::Opened Spool::open(Box box, const std::string& id, bool verify) {
                 box,
                 std::move(*fd),
                 *layout,
-                std::move(*envelope),
+                std::move(read->envelope),
                 static_cast<std::int64_t>(info.st_mtim.tv_sec),
-                (info.st_mode & expire_bit) != 0};
+                (info.st_mode & expire_bit) != 0,
+                read->recipients,
+                read->pending,
+                read->rest};
   if (verify && !content_intact(stored)) {
     out.why = Unreadable::damaged;
     out.text = "damaged content";
@@ -315,7 +373,7 @@ Spool::Opened Spool::find(const std::string& id) {
   return out;
 }
 
-Result<Fd> Spool::open_read_only(Box box, const std::string& id) {
+Result<Fd> Spool::open_read_only(Box box, const std::string& id) const {
   return os::open_file(path(box, id), O_RDONLY | O_NOFOLLOW);
 }
 
@@ -326,6 +384,31 @@ Status Spool::mark_done(Stored& message, std::size_t recipient) {
   return os::write_all_at(message.fd.get(), std::string_view(&byte, 1),
                           message.layout.envelope_offset + r.mark,
                           "queue file " + message.id);
+}
+
+Status Spool::mark_done(Box box, const std::string& id, const Layout& layout,
+                        const std::vector<std::int64_t>& marks) {
+  if (marks.empty()) return {};
+  const Result<Fd> fd =
+      os::open_file(path(box, id), O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) return fd.trouble();
+  constexpr char byte = queue::mark_done;
+  for (const std::int64_t mark : marks) {
+    const Status done =
+        os::write_all_at(fd->get(), std::string_view(&byte, 1),
+                         layout.envelope_offset + mark, "queue file " + id);
+    if (!done) return done;
+  }
+  return {};
+}
+
+Status Spool::write_results(Box box, const std::string& id,
+                            const Layout& layout, const Results& results) {
+  const Result<Fd> fd =
+      os::open_file(path(box, id), O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) return fd.trouble();
+  return os::write_all_at(fd->get(), encode_results(results),
+                          layout.results_offset(), "queue file " + id);
 }
 
 Status Spool::write_results(Stored& message, const Results& results) {

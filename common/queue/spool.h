@@ -19,10 +19,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/result.h"
 #include "common/os/fd.h"
 #include "common/queue/envelope.h"
+#include "common/queue/envelope_reader.h"
 
 namespace postern::queue {
 
@@ -58,6 +60,14 @@ class Draft {
   // in one call. Trouble: no space (4.3.1), an I/O error.
   Status append(std::string_view bytes);
 
+  // Takes all recipients but the first out of memory; they come back, in the
+  // file, between the first and those that are in the envelope at finish().
+  // Stays as it is where the file system has no nameless files.
+  Status set_aside(std::vector<Recipient>& recipients);
+  // As if it had not been called.
+  void drop_set_aside() { aside_ = Fd(); }
+  bool set_aside() const { return static_cast<bool>(aside_); }
+
   // Writes all that is missing; moves the file to `box` (incoming or hold; a
   // draft in maildrop stays there).
   // Afterwards only sync() stands between the message and our word for it.
@@ -68,7 +78,8 @@ class Draft {
   // After sync: the file stays.
   void keep() { kept_ = true; }
 
-  // After finish: what qmgr needs to admit it without reading the file.
+  // After finish: what qmgr needs to admit it without reading the file; of an
+  // envelope with recipients set aside the head alone.
   std::string layout_bytes() const { return encode_layout(layout_); }
   const std::string& envelope_bytes() const { return envelope_bytes_; }
   // The open file, for reading the content back.
@@ -78,6 +89,7 @@ class Draft {
   friend class Spool;
   Draft(Spool& spool, Fd fd, std::string id, Box box);
   Status write_out();
+  Status write_envelope(Envelope& envelope);
 
   Spool& spool_;
   Fd fd_;
@@ -87,6 +99,7 @@ class Draft {
   std::string unwritten_;        // content not yet in the file
   std::int64_t unwritten_at_;    // file offset of its start
   std::string envelope_bytes_;
+  Fd aside_;                      // recipients' lines
   bool finished_ = false;
   bool kept_ = false;
 };
@@ -102,6 +115,10 @@ struct Stored {
   // To be returned after its next attempt, however young it is (postsuper -e);
   // kept in the file's mode: its owner may "execute" it.
   bool force_expired = false;
+  std::int64_t recipients = 0;  // all of them, done or not
+  std::int64_t pending = 0;     // those that are not done
+  // Where those begin that open() was told to leave out.
+  Place rest;
 };
 
 // Why a file could not be opened as a message.
@@ -119,25 +136,32 @@ class Spool {
 
   // Opens a message and reads its envelope. `verify`: also check the content
   // against its checksum (recovery). Files in maildrop belong to others and are
-  // opened for reading alone.
+  // opened for reading alone. The envelope gets the first `most` recipients.
   struct Opened {
     std::optional<Stored> message;
     Unreadable why = Unreadable::absent;
     std::string text;
   };
-  Opened open(Box box, const std::string& id, bool verify = false);
+  Opened open(Box box, const std::string& id, bool verify = false,
+              std::size_t most = SIZE_MAX);
   // As above without knowing the box: active, incoming, deferred, hold.
   Opened find(const std::string& id);
 
   // A read-only descriptor of the same file, to hand to an agent.
-  Result<Fd> open_read_only(Box box, const std::string& id);
+  Result<Fd> open_read_only(Box box, const std::string& id) const;
 
   // Marks a recipient as done, in the file. Not synced: a crash may at worst
   // repeat a delivery.
   Status mark_done(Stored& message, std::size_t recipient);
+  // The same by the recipients' marks (Recipient::mark). Absent: the message
+  // is gone.
+  Status mark_done(Box box, const std::string& id, const Layout& layout,
+                   const std::vector<std::int64_t>& marks);
 
   // Replaces what the last attempts said.
   Status write_results(Stored& message, const Results& results);
+  Status write_results(Box box, const std::string& id, const Layout& layout,
+                       const Results& results);
   Results read_results(const Stored& message);
 
   // Trouble when the id is there already (never overwrites).
@@ -168,6 +192,8 @@ class Spool {
   std::optional<std::int64_t> modified(Box box, const std::string& id);
 
   std::string path(Box box, const std::string& id) const;
+  // Levels of subdirectories (hash_queue_names, hash_queue_depth).
+  int depth(Box box) const { return hashed(box) ? options_.hash_depth : 0; }
   Result<std::uint64_t> free_bytes() const;
 
  private:

@@ -55,8 +55,11 @@ std::string listing_line(const queue::Stored& message,
   const queue::Envelope& e = message.envelope;
   std::vector<std::string_view> reasons(e.recipients.size());
   for (const queue::Attempt& a : results.attempts)
-    if (a.index >= 0 && a.index < static_cast<std::int64_t>(reasons.size()))
-      reasons[static_cast<std::size_t>(a.index)] = a.text;
+    for (std::int64_t i = std::max<std::int64_t>(a.index, 0);
+         i <= std::max(a.index, a.last) &&
+         i < static_cast<std::int64_t>(reasons.size());
+         ++i)
+      reasons[static_cast<std::size_t>(i)] = a.text;
   std::string out = fmt::format(
       "{{\"queue_name\": {}, \"queue_id\": {}, \"arrival_time\": {}, "
       "\"message_size\": {}, \"forced_expire\": {}, \"sender\": {}, "
@@ -75,7 +78,7 @@ std::string listing_line(const queue::Stored& message,
       out += ", \"delay_reason\": " + quoted(reasons[i]);
     out += "}";
   }
-  return out + "]}\n";
+  return out + fmt::format("], \"next_attempt\": {}}}\n", message.modified);
 }
 
 }  // namespace postern

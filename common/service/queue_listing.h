@@ -9,7 +9,8 @@
 
 namespace postern {
 
-// With its line end. Recipients that are done are left out.
+// With its line end. Recipients that are done are left out. The last member is
+// "next_attempt" (seconds since 1970), which postqueue -j does not show.
 std::string listing_line(const queue::Stored& message,
                          const queue::Results& results);
 

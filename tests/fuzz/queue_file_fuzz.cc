@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/queue/envelope.h"
+#include "common/queue/envelope_reader.h"
 #include "common/queue/queue_id.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
@@ -20,6 +21,28 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
     const std::string again = encode_envelope(*envelope);
     const auto back = decode_envelope(again);
     if (!back || back->recipients.size() != envelope->recipients.size())
+      std::abort();
+  }
+  // Read by pieces it is the same, or refused as well.
+  EnvelopeReader reader{text};
+  std::size_t count = 0;
+  Place middle;
+  std::optional<Recipient> second;
+  while (const auto recipient = reader.next()) {
+    if (++count == 1) middle = reader.place();
+    if (count == 2) second = recipient;
+  }
+  const auto whole = decode_envelope(text);
+  if (whole.has_value() == reader.broken()) std::abort();
+  if (whole && (whole->recipients.size() != count ||
+                reader.crc() != envelope_crc(text, *whole)))
+    std::abort();
+  if (second) {
+    EnvelopeReader again{text};
+    again.go_to(middle);
+    const auto found = again.next();
+    if (!found || found->address != second->address ||
+        found->mark != second->mark)
       std::abort();
   }
   const Results results = decode_results(text);

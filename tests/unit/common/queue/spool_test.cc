@@ -4,11 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <set>
 
 #include "common/os/files.h"
 #include "common/queue/crc32c.h"
+#include "common/queue/names.h"
 #include "common/queue/queue_id.h"
 
 using namespace postern;
@@ -214,4 +217,97 @@ TEST_CASE("a move never replaces another message", "[queue][spool]") {
   REQUIRE(os::replace_file(f.directory + "/active/ABCDEF1", "2").ok());
   CHECK_FALSE(spool.move("ABCDEF1", Box::incoming, Box::active).ok());
   CHECK(*os::read_file(f.directory + "/active/ABCDEF1") == "2");
+}
+
+TEST_CASE("very many recipients are read and written piece by piece",
+          "[queue][spool]") {
+  Fixture place;
+  Spool spool(place.options);
+  auto made = spool.create(1'700'000'000'000'000);
+  REQUIRE(made);
+  std::unique_ptr<Draft> draft = std::move(*made);
+  REQUIRE(draft->append("Subject: x\n\nbody\n").ok());
+  Envelope envelope;
+  envelope.sender = "s@x";
+  int number = 0;
+  const auto more = [&](int count) {
+    while (count-- > 0) {
+      envelope.recipients.emplace_back();
+      envelope.recipients.back().address =
+          "r" + std::to_string(number++) + "@x";
+      envelope.recipients.back().orcpt = "rfc822;a\\b";
+    }
+  };
+  more(3000);
+  REQUIRE(draft->set_aside(envelope.recipients).ok());
+  if (!draft->set_aside()) return;  // a file system without nameless files
+  CHECK(envelope.recipients.size() == 1);
+  more(2999);
+  REQUIRE(draft->set_aside(envelope.recipients).ok());
+  more(1);
+  REQUIRE(draft->finish(envelope, Box::incoming).ok());
+  draft->keep();
+  const std::string id = draft->id();
+
+  const Spool::Opened some = spool.open(Box::incoming, id, true, 4000);
+  REQUIRE(some.message);
+  CHECK(some.message->recipients == 6000);
+  CHECK(some.message->pending == 6000);
+  REQUIRE(some.message->envelope.recipients.size() == 4000);
+  CHECK(some.message->envelope.recipients[3999].address == "r3999@x");
+  EnvelopeReader reader(some.message->fd.get(), some.message->layout);
+  reader.go_to(some.message->rest);
+  std::vector<std::int64_t> marks;
+  while (const auto recipient = reader.next()) {
+    CHECK(recipient->address ==
+          "r" + std::to_string(reader.place().index - 1) + "@x");
+    marks.push_back(recipient->mark);
+  }
+  CHECK_FALSE(reader.broken());
+  REQUIRE(marks.size() == 2000);
+  REQUIRE(spool.mark_done(Box::incoming, id, some.message->layout, marks).ok());
+  const Spool::Opened all = spool.open(Box::incoming, id);
+  REQUIRE(all.message);
+  CHECK(all.message->pending == 4000);
+  CHECK(all.message->envelope.recipients[4000].done);
+  CHECK_FALSE(all.message->envelope.recipients[3999].done);
+}
+
+TEST_CASE("reasons may be those of many recipients", "[queue][envelope]") {
+  Results results;
+  results.attempts = {{0, "4.4.1", "a", 0}, {3, "4.4.2", "b", 9000}};
+  const Results back = decode_results(encode_results(results));
+  REQUIRE(back.attempts.size() == 2);
+  CHECK(back.attempts[0].last == 0);
+  CHECK(back.attempts[1].index == 3);
+  CHECK(back.attempts[1].last == 9000);
+}
+
+TEST_CASE("names of a box come in pieces, from all its subdirectories",
+          "[queue][spool]") {
+  Fixture place;
+  Spool spool(place.options);
+  Names none(spool, Box::hold);
+  CHECK(none.next(10)->empty());
+  std::set<std::string> made;
+  for (int i = 0; i < 40; ++i) {
+    auto draft = spool.create(1'700'000'000'000'000 + i * 1'000);
+    REQUIRE(draft);
+    Envelope envelope;
+    REQUIRE((*draft)->finish(envelope, Box::incoming).ok());
+    (*draft)->keep();
+    REQUIRE(spool.move((*draft)->id(), Box::incoming, Box::deferred).ok());
+    made.insert((*draft)->id());
+  }
+  Names names(spool, Box::deferred);
+  std::set<std::string> seen;
+  for (;;) {
+    const auto some = names.next(7);
+    REQUIRE(some);
+    if (some->empty()) break;
+    CHECK(some->size() <= 7);
+    CHECK(std::is_sorted(some->begin(), some->end()));
+    seen.insert(some->begin(), some->end());
+  }
+  CHECK(seen == made);
 }
