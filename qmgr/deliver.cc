@@ -242,8 +242,12 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
     Result<Fd> file = spool_.open_read_only(m.box, m.id);
     const Result<queue::Envelope> head =
         file ? head_of(m) : Result<queue::Envelope>(file.trouble());
-    if (!file) {
+    if (!file && place_of(m) != m.box) {
       vanish(entry.message);
+    } else if (!file) {
+      // Descriptors come back, disks are mended: it waits like any other.
+      log_.warning("{}: {}", m.id, file.trouble().text);
+      defer_entry(entry, "4.3.0", "queue file cannot be opened");
     } else if (!head) {
       log_.warning(head.trouble().text);
       defer_entry(entry, "4.3.0", "queue file cannot be read");
@@ -282,7 +286,7 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
     closed(entry.message, entry.recipients.size());
   }
   schedule_pump();
-  if (draining_ && deliveries_ == 0) service_.finished();
+  finish_if_idle();
 }
 
 void Manager::put_off_entry(const Entry& entry, const std::string& status,
@@ -347,9 +351,11 @@ void Manager::apply(const Entry& entry, const ipc::DeliverReport& report) {
   const bool last = m.open == entry.recipients.size() && m.unread == 0 &&
                     (!m.cycle || m.cycle->plain());
   if (sent.empty() || last) return;
-  const Status marked = spool_.mark_done(m.box, m.id, m.layout, sent);
-  if (!marked && spool_.modified(m.box, m.id))
-    log_.warning("{}: {}", m.id, marked.trouble().text);
+  // Where the administrator has moved it meanwhile (postsuper -h), too.
+  const std::optional<queue::Box> place = place_of(m);
+  if (!place) return;
+  const Status marked = spool_.mark_done(*place, m.id, m.layout, sent);
+  if (!marked) log_.warning("{}: {}", m.id, marked.trouble().text);
 }
 
 void Manager::feedback(Transport& t, Destination& destination,

@@ -101,7 +101,12 @@ void Manager::start() {
 
 void Manager::drain() {
   draining_ = true;
-  if (deliveries_ == 0) service_.finished();
+  finish_if_idle();
+}
+
+// Not before what was done is on record: who was delivered, who was told of.
+void Manager::finish_if_idle() {
+  if (draining_ && deliveries_ == 0 && settling_ == 0) service_.finished();
 }
 
 }  // namespace postern::qmgr

@@ -153,8 +153,11 @@ class Manager {
   // settle.cc
   void closed(const std::shared_ptr<Message>& message, std::size_t recipients);
   Task<void> settle(std::shared_ptr<Message> message);
-  void remove(const Message& message);
-  void put_off(Message& message);
+  Task<void> conclude(Message* message);
+  bool remove(const Message& message);
+  bool put_off(Message& message);
+  std::optional<queue::Box> place_of(const Message& message);
+  void finish_if_idle();
 
   // telling.cc
   Told told_of(const Message& message, std::size_t index,
@@ -210,6 +213,7 @@ class Manager {
   bool deferred_all_ = false;  // whatever their time
   bool draining_ = false;
   int deliveries_ = 0;
+  int settling_ = 0;  // tasks that tell of recipients or end a cycle
   int cleanup_links_ = 0;
   SharedLink notices_;
   Timer pump_timer_;

@@ -80,6 +80,8 @@ struct Message {
   bool settling = false;
   // The file went away below us (postsuper -d): nothing more to do.
   bool vanished = false;
+  // Not all of its recipients could be read in this cycle: it does not end.
+  bool incomplete = false;
   // No attempt was made before this cycle.
   bool first_cycle = true;
   // postsuper asked for it, or `expired` found it too old.

@@ -77,6 +77,12 @@ Task<void> Manager::sort_out(std::shared_ptr<Message> message,
     }
   }
   const Result<queue::Envelope> head = head_of(m);
+  if (!head) {
+    // Whether a filter has to see it is not known: it goes nowhere.
+    log_.warning(head.trouble().text);
+    for (ipc::RouteWire& route : routes)
+      route = {"retry", "4.3.0 queue file cannot be read", route.address};
+  }
   enqueue(message, indexes, routes, head ? head->filter : "");
   m.reading = false;
   closed(message, 1);
@@ -215,7 +221,12 @@ void Manager::read_batch(const std::shared_ptr<Message>& message,
   Message& m = *message;
   const Result<Fd> file = spool_.open_read_only(m.box, m.id);
   if (!file) {
-    vanish(message);
+    if (place_of(m) == m.box) {
+      log_.warning("{}: {}", m.id, file.trouble().text);
+      m.incomplete = true;
+    } else {
+      vanish(message);
+    }
     set_unread(m, 0);
     return;
   }
@@ -233,8 +244,10 @@ void Manager::read_batch(const std::shared_ptr<Message>& message,
   m.next = reader.place();
   m.read_at = now_steady();
   const bool end = reader.ended() || reader.broken();
-  if (reader.broken())
+  if (reader.broken()) {
     log_.warning("{}: its envelope cannot be read to the end", m.id);
+    m.incomplete = true;
+  }
   set_unread(m, end ? 0
                     : m.unread - static_cast<std::int64_t>(indexes.size()));
   if (indexes.empty()) return;

@@ -16,6 +16,9 @@ namespace {
 // beyond says only where they are.
 constexpr std::size_t most_reasons = 5000;
 
+// A file that cannot be moved or removed: it is tried again after so long.
+constexpr Seconds move_again{2};
+
 // One notice tells of so many that failed and of those that waited too long.
 constexpr std::size_t few_deferred = 1000;
 
@@ -56,17 +59,23 @@ void Manager::closed(const std::shared_ptr<Message>& message,
   if (m.open > 0) return;
   m.settling = true;
   set_unread(m, 0);
+  ++settling_;
   nursery_.start(settle(message));
 }
 
 Task<void> Manager::settle(std::shared_ptr<Message> message) {
   Message& m = *message;
+  if (!m.vanished) co_await conclude(&m);
+  active_.erase(m.id);
+  --settling_;
+  finish_if_idle();
+  schedule_pump();
+}
+
+// Who failed is told of; then the file goes, or waits.
+Task<void> Manager::conclude(Message* message) {
+  Message& m = *message;
   const std::int64_t now = now_seconds();
-  if (m.vanished) {
-    active_.erase(m.id);
-    schedule_pump();
-    co_return;
-  }
   Cycle& cycle = m.found();
   if (is_probe(m)) {
     co_await tell_of_probe(&m);
@@ -109,23 +118,37 @@ Task<void> Manager::settle(std::shared_ptr<Message> message) {
     const bool told = co_await tell_deferred(&m, "delay");
     if (told) m.delay_notice = now;
   }
-  if (cycle.deferred.empty())
-    remove(m);
-  else
-    put_off(m);
-  active_.erase(m.id);
-  schedule_pump();
+  const bool stays = m.incomplete || !cycle.deferred.empty();
+  // While it lies in active nobody else would look at it.
+  while (!(stays ? put_off(m) : remove(m)) && !draining_)
+    co_await pause(move_again);
 }
 
-void Manager::remove(const Message& message) {
-  const Status removed = spool_.remove(message.box, message.id);
-  if (removed)
+// Where its file is; the administrator may have moved it. nullopt: gone.
+std::optional<queue::Box> Manager::place_of(const Message& message) {
+  for (const queue::Box box :
+       {message.box, queue::Box::active, queue::Box::hold,
+        queue::Box::deferred, queue::Box::incoming})
+    if (spool_.modified(box, message.id)) return box;
+  return std::nullopt;
+}
+
+// False: to be tried again.
+bool Manager::remove(const Message& message) {
+  // One that was put on hold after its last delivery would be delivered again.
+  const queue::Box box = place_of(message).value_or(message.box);
+  const Status removed = spool_.remove(box, message.id);
+  if (removed) {
     log_.info("{}: removed", message.id);
-  else
-    log_.warning("{}: {}", message.id, removed.trouble().text);
+    return true;
+  }
+  log_.warning("{}: {}", message.id, removed.trouble().text);
+  return !spool_.modified(box, message.id);
 }
 
-void Manager::put_off(Message& m) {
+// False: to be tried again.
+bool Manager::put_off(Message& m) {
+  if (place_of(m) != m.box) return true;  // the administrator has moved it
   std::vector<Cycle::Waiting>& waiting = m.cycle->deferred;
   std::sort(waiting.begin(), waiting.end(),
             [](const Cycle::Waiting& a, const Cycle::Waiting& b) {
@@ -146,18 +169,14 @@ void Manager::put_off(Message& m) {
   }
   const Status written =
       spool_.write_results(m.box, m.id, m.layout, results);
-  if (!written) {
-    if (spool_.modified(m.box, m.id))
-      log_.warning("{}: {}", m.id, written.trouble().text);
-    else
-      return;  // the administrator has taken it away
-  }
+  if (!written) log_.warning("{}: {}", m.id, written.trouble().text);
   const std::int64_t when =
       next_attempt(retry_, m.arrival_seconds(), now_seconds());
   const Status timed = spool_.set_next_attempt(m.box, m.id, when);
   if (!timed) log_.warning("{}: {}", m.id, timed.trouble().text);
   const Status moved = spool_.move(m.id, m.box, queue::Box::deferred);
   if (!moved) log_.warning("{}: {}", m.id, moved.trouble().text);
+  return moved.ok() || place_of(m) != m.box;
 }
 
 }  // namespace postern::qmgr

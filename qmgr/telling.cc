@@ -146,6 +146,7 @@ void Manager::tell_in_time(const std::shared_ptr<Message>& message) {
   const auto start = [&](const char* kind, std::vector<Told>& told) {
     if (told.size() < most_told) return;
     ++m.open;
+    ++settling_;
     nursery_.start(tell_part(message, kind, std::exchange(told, {})));
   };
   start("verify", m.cycle->verified);
@@ -161,6 +162,8 @@ Task<void> Manager::tell_part(std::shared_ptr<Message> message,
       co_await tell(message.get(), kind, std::move(told), mark);
   if (!all) log_.warning("{}: {} notice not sent", message->id, kind);
   closed(message, 1);
+  --settling_;
+  finish_if_idle();
 }
 
 // Those that have waited too long, as failures.
@@ -182,6 +185,9 @@ void Manager::gather_deferred(Message& m) {
                 m.cycle->reasons[found->second], ipc::Outcome::deferred));
     reasons.erase(found);
   }
+  // What could not be read waits.
+  for (const auto& [index, reason] : reasons)
+    m.cycle->deferred.push_back({static_cast<std::uint32_t>(index), reason});
 }
 
 // Of all that are deferred: that they failed for good ("failure"), or wait
@@ -203,7 +209,8 @@ Task<bool> Manager::tell_deferred(Message* message, std::string kind) {
   queue::EnvelopeReader reader(file->get(), m.layout);
   bool all = true;
   std::vector<Told> some;
-  for (std::size_t at = 0; at < waiting.size();) {
+  std::size_t at = 0;
+  while (at < waiting.size()) {
     const std::optional<queue::Recipient> recipient = reader.next();
     if (!recipient) break;
     if (reader.place().index - 1 < waiting[at].index) continue;
@@ -215,6 +222,16 @@ Task<bool> Manager::tell_deferred(Message* message, std::string kind) {
     const bool told =
         co_await tell(&m, kind, std::exchange(some, {}), ends);
     all = all && told;
+  }
+  if (at < waiting.size()) {
+    log_.warning("{}: its envelope cannot be read to the end", m.id);
+    // Those that were read but not told of, and those beyond, wait.
+    at -= some.size();
+    if (ends)
+      m.cycle->deferred.insert(m.cycle->deferred.end(),
+                               waiting.begin() + static_cast<std::ptrdiff_t>(at),
+                               waiting.end());
+    all = false;
   }
   co_return all;
 }

@@ -216,7 +216,7 @@ class Matrix:
                 per_thread = {}
                 for line in file.read_text().splitlines():
                     made = re.match(r"(\d+) +(\w+)\(", line)
-                    if made and not reading(line):
+                    if made and not reading(line) and "eventfd" not in line:
                         key = (made[1], made[2])
                         per_thread[key] = per_thread.get(key, 0) + 1
                 for (_, call), number in per_thread.items():
