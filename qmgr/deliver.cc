@@ -30,14 +30,15 @@ bool Manager::builtin(const std::string& program) const {
   return program == "error" || program == "retry" || program == "discard";
 }
 
-// NAME_…, else default_…; what is no feedback counts as 1.
+// What is no feedback counts as 1.
 Feedback Manager::feedback_for(const std::string& name,
-                               const char* suffix) const {
+                               const char* suffix,
+                               const char* fallback) const {
   const config::Config& c = service_.config();
   std::string parameter = name + suffix;
   std::string value = c.text(parameter);
   if (value.empty()) {
-    parameter = std::string("default") + suffix;
+    parameter = fallback;
     value = c.text(parameter);
   }
   const std::optional<Feedback> feedback = Feedback::parse(value);
@@ -65,30 +66,37 @@ TransportRules Manager::rules_for(const std::string& name) const {
       number("_destination_concurrency_failed_cohort_limit",
              "default_destination_concurrency_failed_cohort_limit");
   rules.concurrency.positive =
-      feedback_for(name, "_destination_concurrency_positive_feedback");
+      feedback_for(name, "_destination_concurrency_positive_feedback",
+                   "default_destination_concurrency_positive_feedback");
   rules.concurrency.negative =
-      feedback_for(name, "_destination_concurrency_negative_feedback");
+      feedback_for(name, "_destination_concurrency_negative_feedback",
+                   "default_destination_concurrency_negative_feedback");
   rules.recipient_limit = number("_destination_recipient_limit",
                                  "default_destination_recipient_limit");
-  const auto pause = [&](const std::string& suffix) {
-    return Millis(c.duration(name + suffix,
-                             c.duration("default" + suffix, Seconds(0))))
+  const auto pause = [&](const char* suffix, const char* fallback) {
+    return Millis(c.duration(name + suffix, c.duration(fallback, Seconds(0))))
         .count();
   };
-  rules.rate_delay = pause("_destination_rate_delay");
+  rules.rate_delay =
+      pause("_destination_rate_delay", "default_destination_rate_delay");
   rules.delimiters = c.text("recipient_delimiter");
-  rules.transport_rate_delay = pause("_transport_rate_delay");
-  const auto own = [&](const std::string& suffix) {
-    return number(suffix, "default" + suffix);
-  };
-  rules.preempt.cost = own("_delivery_slot_cost");
-  rules.preempt.loan = own("_delivery_slot_loan");
-  rules.preempt.discount = own("_delivery_slot_discount");
-  rules.preempt.minimum_slots = own("_minimum_delivery_slots");
-  rules.pool.limit = own("_recipient_limit");
-  rules.pool.extra = own("_extra_recipient_limit");
-  rules.pool.refill = own("_recipient_refill_limit");
-  rules.pool.refill_delay = pause("_recipient_refill_delay");
+  rules.transport_rate_delay =
+      pause("_transport_rate_delay", "default_transport_rate_delay");
+  rules.preempt.cost =
+      number("_delivery_slot_cost", "default_delivery_slot_cost");
+  rules.preempt.loan =
+      number("_delivery_slot_loan", "default_delivery_slot_loan");
+  rules.preempt.discount =
+      number("_delivery_slot_discount", "default_delivery_slot_discount");
+  rules.preempt.minimum_slots =
+      number("_minimum_delivery_slots", "default_minimum_delivery_slots");
+  rules.pool.limit = number("_recipient_limit", "default_recipient_limit");
+  rules.pool.extra =
+      number("_extra_recipient_limit", "default_extra_recipient_limit");
+  rules.pool.refill =
+      number("_recipient_refill_limit", "default_recipient_refill_limit");
+  rules.pool.refill_delay =
+      pause("_recipient_refill_delay", "default_recipient_refill_delay");
   rules.process_limit =
       static_cast<int>(c.number("default_process_limit", 100));
   for (const ipc::RowWire& row : service_.suite())

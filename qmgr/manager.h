@@ -148,7 +148,8 @@ class Manager {
   void put_off_entry(const Entry& entry, const std::string& status,
                      const std::string& text);
   void vanish(const std::shared_ptr<Message>& message);
-  Feedback feedback_for(const std::string& name, const char* suffix) const;
+  Feedback feedback_for(const std::string& name, const char* suffix,
+                        const char* fallback) const;
 
   // settle.cc
   void closed(const std::shared_ptr<Message>& message, std::size_t recipients);

@@ -82,15 +82,17 @@ Task<void> Manager::conclude(Message* message) {
     cycle = Cycle();
   }
   if (!cycle.verified.empty()) {
-    const bool told = co_await tell(&m, "verify",
-                                    std::exchange(cycle.verified, {}), false);
+    std::vector<Told> all = std::move(cycle.verified);
+    cycle.verified.clear();
+    const bool told = co_await tell(&m, "verify", std::move(all), false);
     if (!told) log_.warning("{}: delivery report not sent", m.id);
   }
   // Such a message ends here, whatever was found.
   if ((m.flags & ipc::verify_only) != 0) cycle = Cycle();
   if (!cycle.reported.empty()) {
-    const bool told = co_await tell(&m, "success",
-                                    std::exchange(cycle.reported, {}), false);
+    std::vector<Told> all = std::move(cycle.reported);
+    cycle.reported.clear();
+    const bool told = co_await tell(&m, "success", std::move(all), false);
     if (!told) log_.warning("{}: success notice not sent", m.id);
   }
   if (!cycle.deferred.empty() && spool_.force_expired(m.box, m.id))
@@ -108,7 +110,9 @@ Task<void> Manager::conclude(Message* message) {
     // Where one notice tells of all, all end or wait together.
     const bool mark = !cycle.deferred.empty() || cycle.failed.size() > 50 ||
                       !m.verp.empty();
-    co_await tell(&m, "failure", std::exchange(cycle.failed, {}), mark);
+    std::vector<Told> all = std::move(cycle.failed);
+    cycle.failed.clear();
+    co_await tell(&m, "failure", std::move(all), mark);
   }
   if (ends && !cycle.deferred.empty()) {
     co_await tell_deferred(&m, "failure");

@@ -219,8 +219,9 @@ Task<bool> Manager::tell_deferred(Message* message, std::string kind) {
                            ipc::Outcome::deferred));
     ++at;
     if (some.size() < most_told && at < waiting.size()) continue;
-    const bool told =
-        co_await tell(&m, kind, std::exchange(some, {}), ends);
+    std::vector<Told> now = std::move(some);
+    some.clear();
+    const bool told = co_await tell(&m, kind, std::move(now), ends);
     all = all && told;
   }
   if (at < waiting.size()) {

@@ -269,9 +269,6 @@ TEST_CASE("the check finds what an administrator should look at") {
            "parameter smtpd_timeout: bad time value or unit: abc"},
           {"milter_header_checks = regexp:/a",
            "milter_header_checks is set, but is not available in this version"},
-          {"relay_transport_rate_delay = 1s",
-           "relay_transport_rate_delay is set, but is not available in this "
-           "version"},
           {"fallback_relay = a", "obsolete parameter name: fallback_relay"},
           {"relayhost = $nosuch", "undefined parameter: nosuch"},
           {"relayhost = ${nosuch", "truncated macro reference: \"${nosuch\""},
