@@ -38,18 +38,28 @@ Supervisor::Process* Supervisor::process_by(std::uint64_t serial) {
 
 // --- starting ---
 
-// There is one queue manager at a time, whatever happens.
+// There is one queue manager at a time; one that drains counts until it has
+// locked what it still has under way.
 bool Supervisor::held_back(const UnitState& state) const {
   if (stage_ >= 0 || state.restart.running()) return true;
   if (state.unit.role != Role::qmgr) return false;
   for (const auto& [pid, process] : processes_)
-    if (process->role == Role::qmgr && process->draining) return true;
+    if (process->role == Role::qmgr && process->draining &&
+        !process->handed_over)
+      return true;
   return false;
 }
 
 void Supervisor::start_unit(UnitState& state) {
   if (!state.active.empty() || held_back(state)) return;
   if (start_process(state)) serve_waiting(state);
+}
+
+// One that may have waited for another to go, of whatever name.
+void Supervisor::start_successor(Role role) {
+  if (stage_ >= 0) return;
+  for (const auto& [key, each] : units_)
+    if (each->unit.role == role && each->unit.at_start) start_unit(*each);
 }
 
 ipc::Welcome Supervisor::welcome_for(const UnitState& state) const {
@@ -128,6 +138,9 @@ Task<> Supervisor::converse(Process* process) {
 void Supervisor::handle(Process& process, ipc::Frame frame) {
   if (auto report = frame.as<ipc::Ready>()) {
     load_changed(process, *report);
+  } else if (frame.as<ipc::HandedOver>() && process.draining) {
+    process.handed_over = true;
+    start_successor(process.role);
   } else if (auto link = frame.as<ipc::LinkRequest>()) {
     link_asked(process, frame.id, *link);
   } else if (auto worker = frame.as<ipc::WorkerRequest>()) {
@@ -240,10 +253,7 @@ void Supervisor::process_died(std::unique_ptr<Process> process, int status) {
   if (!killed_by_us) tell_death(process->program, process->pid, status);
   if (stage_ >= 0) return;
   if (process->draining) {
-    // Its successor, of whatever name, may have waited for it to go.
-    for (const auto& [key, each] : units_)
-      if (each->unit.role == process->role && each->unit.at_start)
-        start_unit(*each);
+    start_successor(process->role);
     return;
   }
   UnitState* state = state_of(process->key);

@@ -61,6 +61,7 @@ class Supervisor {
     bool ready = false;
     bool full = false;
     bool draining = false;
+    bool handed_over = false;  // of a queue manager that drains
     std::int64_t sessions = 0;
     Clock::time_point started;
     Clock::time_point idle_since;
@@ -108,6 +109,7 @@ class Supervisor {
   // processes.cc
   bool held_back(const UnitState& state) const;
   void start_unit(UnitState& state);
+  void start_successor(Role role);
   bool start_process(UnitState& state);
   ipc::Welcome welcome_for(const UnitState& state) const;
   Task<> converse(Process* process);

@@ -67,6 +67,7 @@ Task<std::string> Manager::flush_site(std::string domain) {
     co_return "unavailable";
   }
   if (!*eligible) co_return "deny";
+  if (draining_) co_return "unavailable";
   for (auto& [name, t] : transports_) t->revive_all();
   std::vector<std::string> ids;
   const Status done =

@@ -122,6 +122,7 @@ void Manager::pump() {
   for (auto& [name, t] : transports_) {
     while (auto next = t->next(now)) {
       ++deliveries_;
+      ++next->second.message->in_flight;
       nursery_.start(deliver(t.get(), next->first, std::move(next->second)));
     }
     if (const auto when = t->next_wakeup(now))
@@ -279,6 +280,7 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
     }
   }
   --deliveries_;
+  --m.in_flight;
   const std::int64_t now = now_steady();
   t->finished(*destination, &m, now, entry.recipients.size());
   if (lost && ++entry.tries < most_tries && !draining_) {
@@ -293,6 +295,8 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
     for (const std::size_t index : entry.recipients) forget_recipient(m, index);
     closed(entry.message, entry.recipients.size());
   }
+  // What is left of it is the successor's.
+  if (draining_ && m.in_flight == 0) m.lock = Fd();
   schedule_pump();
   finish_if_idle();
 }

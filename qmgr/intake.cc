@@ -17,6 +17,9 @@
 namespace postern::qmgr {
 namespace {
 
+// How often files of a predecessor are looked at.
+constexpr Seconds look_again{1};
+
 // A file this young may still be in its writer's hands.
 constexpr std::int64_t fresh = 10;
 
@@ -59,8 +62,10 @@ const Message* Manager::active(const std::string& id) const {
 }
 
 // After a stop or a crash, "active" means nothing: what is there was being
-// tried, and is tried again. Complete files only ever got there.
+// tried, and is tried again. Complete files only ever got there. What is locked
+// is in the hands of a predecessor that drains (reload), and is looked at again.
 void Manager::recover() {
+  of_predecessor_ = false;
   std::vector<std::string> ids;  // at most qmgr_message_active_limit
   const Status done =
       spool_.scan(queue::Box::active, [&](const std::string& name) {
@@ -73,10 +78,25 @@ void Manager::recover() {
       set_aside(id, queue::Box::active, "not a queue file name");
       continue;
     }
-    const Status moved =
-        spool_.move(id, queue::Box::active, queue::Box::incoming);
-    if (!moved) log_.warning(moved.trouble().text);
+    if (!active_.contains(id)) recover_one(id);
   }
+  if (of_predecessor_) predecessor_timer_.start(look_again);
+  scan_incoming();
+}
+
+void Manager::recover_one(const std::string& id) {
+  {
+    const Result<std::optional<Fd>> lock =
+        spool_.lock(queue::Box::active, id);
+    if (lock && !*lock) {
+      of_predecessor_ = true;
+      return;
+    }
+  }
+  const Status moved =
+      spool_.move(id, queue::Box::active, queue::Box::incoming);
+  if (!moved && spool_.modified(queue::Box::active, id))
+    log_.warning(moved.trouble().text);
 }
 
 void Manager::set_aside(const std::string& id, queue::Box box,
@@ -123,7 +143,7 @@ void Manager::admit(ipc::MessageAdmit admitted) {
 
 // From disk. False: it stays where it is.
 bool Manager::activate(const std::string& id, queue::Box from, bool verify) {
-  if (active_.contains(id)) return false;
+  if (draining_ || active_.contains(id)) return false;
   queue::Spool::Opened opened = spool_.open(
       from, id, verify,
       static_cast<std::size_t>(first_batch(recipient_rules_, in_memory_)));

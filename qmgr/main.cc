@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   Service service(Role::qmgr, argc, argv);
   qmgr::Manager manager(service);
   qmgr::NamedSockets sockets(service, manager);
+  manager.when_leaving([&sockets] { sockets.stop(); });
   manager.load();
   service.lock();
   manager.start();

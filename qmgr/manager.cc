@@ -1,5 +1,7 @@
 #include "qmgr/manager.h"
 
+#include <algorithm>
+
 #include "common/base/text.h"
 
 namespace postern::qmgr {
@@ -66,6 +68,7 @@ Manager::Manager(Service& service)
         schedule_pump();
       }),
       take_in_timer_([this] { schedule_pump(); }),
+      predecessor_timer_([this] { recover(); }),
       pump_item_(*this) {
   for (const std::string& name :
        split_words(service.config().get<"defer_transports">()))
@@ -101,7 +104,30 @@ void Manager::start() {
 
 void Manager::drain() {
   draining_ = true;
+  if (leaving_) leaving_();
+  const auto under_way = std::count_if(
+      active_.begin(), active_.end(),
+      [](const auto& each) { return each.second->in_flight > 0; });
+  if (under_way > 0 && service_.drained_for_reload() && lock_under_way())
+    service_.tell_handed_over(under_way);
   finish_if_idle();
+}
+
+// False: one could not be locked; the successor waits for all.
+bool Manager::lock_under_way() {
+  for (auto& [id, message] : active_) {
+    if (message->in_flight == 0) continue;
+    const std::optional<queue::Box> place = place_of(*message);
+    if (!place) continue;
+    Result<std::optional<Fd>> lock = spool_.lock(*place, id);
+    if (!lock || !*lock) {
+      log_.warning("{}: {}", id, lock ? "locked by another process"
+                                      : lock.trouble().text);
+      return false;
+    }
+    message->lock = std::move(**lock);
+  }
+  return true;
 }
 
 // Not before what was done is on record: who was delivered, who was told of.

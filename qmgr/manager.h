@@ -46,8 +46,14 @@ class Manager {
   void load();
   // First scan, links, timers.
   void start();
-  // No new work; finished() of the service when no delivery is under way.
+  // No new work; finished() of the service when no delivery is under way. Where
+  // a successor waits, files of messages under way are locked until they are
+  // settled, and it has the rest at once.
   void drain();
+  // Called when that begins.
+  void when_leaving(std::function<void()> callback) {
+    leaving_ = std::move(callback);
+  }
 
   // --- intake.cc ---
   // A message that cleanup has just stored.
@@ -159,6 +165,8 @@ class Manager {
   bool put_off(Message& message);
   std::optional<queue::Box> place_of(const Message& message);
   void finish_if_idle();
+  bool lock_under_way();
+  void recover_one(const std::string& id);
 
   // telling.cc
   Told told_of(const Message& message, std::size_t index,
@@ -213,6 +221,9 @@ class Manager {
   Scan deferred_;
   bool deferred_all_ = false;  // whatever their time
   bool draining_ = false;
+  std::function<void()> leaving_;
+  // Some in active are in the hands of a predecessor that drains.
+  bool of_predecessor_ = false;
   int deliveries_ = 0;
   int settling_ = 0;  // tasks that tell of recipients or end a cycle
   int cleanup_links_ = 0;
@@ -220,6 +231,7 @@ class Manager {
   Timer pump_timer_;
   Timer rescan_timer_;
   Timer take_in_timer_;  // after other work
+  Timer predecessor_timer_;
   struct PumpItem final : Item {
     explicit PumpItem(Manager& m) : manager(m) {}
     void run() override { manager.pump(); }

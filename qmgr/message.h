@@ -76,6 +76,10 @@ struct Message {
   // tasks.
   std::size_t open = 0;
   std::unique_ptr<Cycle> cycle;
+  // Requests to agents, and notices, under way.
+  int in_flight = 0;
+  // Held while draining: a successor leaves this message alone.
+  Fd lock;
   bool reading = false;
   bool settling = false;
   // The file went away below us (postsuper -d): nothing more to do.

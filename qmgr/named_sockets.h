@@ -23,6 +23,8 @@ class NamedSockets {
   NamedSockets(Service& service, Manager& manager);
   // Starts accepting on all listeners of the process.
   void start();
+  // The successor accepts from now on.
+  void stop() { watches_.clear(); }
 
  private:
   void accept(const Listener& listener);

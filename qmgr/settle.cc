@@ -60,6 +60,7 @@ void Manager::closed(const std::shared_ptr<Message>& message,
   m.settling = true;
   set_unread(m, 0);
   ++settling_;
+  ++m.in_flight;
   nursery_.start(settle(message));
 }
 
@@ -67,6 +68,8 @@ Task<void> Manager::settle(std::shared_ptr<Message> message) {
   Message& m = *message;
   if (!m.vanished) co_await conclude(&m);
   active_.erase(m.id);
+  --m.in_flight;
+  m.lock = Fd();
   --settling_;
   finish_if_idle();
   schedule_pump();

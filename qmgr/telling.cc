@@ -147,6 +147,7 @@ void Manager::tell_in_time(const std::shared_ptr<Message>& message) {
     if (told.size() < most_told) return;
     ++m.open;
     ++settling_;
+    ++m.in_flight;
     nursery_.start(tell_part(message, kind, std::exchange(told, {})));
   };
   start("verify", m.cycle->verified);
@@ -163,6 +164,7 @@ Task<void> Manager::tell_part(std::shared_ptr<Message> message,
   if (!all) log_.warning("{}: {} notice not sent", message->id, kind);
   closed(message, 1);
   --settling_;
+  if (--message->in_flight == 0 && draining_) message->lock = Fd();
   finish_if_idle();
 }
 

@@ -103,6 +103,7 @@ std::vector<Edge> all_edges() {
     all.push_back(edge<Ready>(daemon, Role::master));
     all.push_back(edge<LinkRequest>(daemon, Role::master));
   }
+  all.push_back(edge<HandedOver>(Role::qmgr, Role::master));
   all.push_back(edge<WorkerRequest>(Role::local, Role::master));
   for (const Role asker : {Role::smtpd, Role::cleanup})
     all.push_back(edge<DialPath>(asker, Role::master));

@@ -102,7 +102,8 @@ std::string pages() {
                MessageMark, MessageEnd, MessageVerdict, MessageAbort, RoomFind,
                RoomAnswer>(
              "content.h") +
-         group<Welcome, SettingWire, RowWire, ListenerWire, Ready, Stress,
+         group<Welcome, SettingWire, RowWire, ListenerWire, Ready, HandedOver,
+              Stress,
                LinkRequest, LinkAnswer, LinkArrival, WorkerRequest, Wakeup,
                Drain>("control.h") +
          group<DeliverRequest, DeliverRecipient, DeliverReport, DeliverResult>(

@@ -431,6 +431,19 @@ Results Spool::read_results(const Stored& message) {
   return decode_results(*bytes);
 }
 
+Result<std::optional<Fd>> Spool::lock(Box box, const std::string& id) const {
+  const std::string file = path(box, id);
+  Result<Fd> fd = os::open_file(file, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) return fd.trouble();
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(fd->get(), F_OFD_SETLK, &whole) == 0)
+    return std::optional<Fd>(std::move(*fd));
+  if (errno == EAGAIN || errno == EACCES) return std::optional<Fd>();
+  return os::system_trouble("lock " + file, errno);
+}
+
 Status Spool::move(const std::string& id, Box from, Box to) {
   return rename_new(path(from, id), path(to, id));
 }

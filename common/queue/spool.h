@@ -164,6 +164,10 @@ class Spool {
                        const Results& results);
   Results read_results(const Stored& message);
 
+  // Locks a file among queue managers (an open file description lock), until
+  // the descriptor is closed. nullopt: another one has it.
+  Result<std::optional<Fd>> lock(Box box, const std::string& id) const;
+
   // Trouble when the id is there already (never overwrites).
   Status move(const std::string& id, Box from, Box to);
   Status remove(Box box, const std::string& id);

@@ -299,6 +299,10 @@ void Service::tell_load(std::int64_t sessions, bool full) {
   state_->load_reported(sessions, full);
 }
 
+void Service::tell_handed_over(std::int64_t under_way) {
+  state_->control->send(ipc::HandedOver{under_way});
+}
+
 void Service::lock() {
   sandbox::Situation situation;
   situation.role = state_->role;

@@ -113,6 +113,9 @@ class Service {
 
   // To master, each time it changes what master would do: how many sessions are open, and whether no more are taken.
   void tell_load(std::int64_t sessions, bool full);
+  // To master, once, while draining for a reload: so many messages are locked
+  // until they are settled, a successor may have the rest (qmgr alone).
+  void tell_handed_over(std::int64_t under_way);
 
   // Applies the profile of the role (common/sandbox) and tells master that we
   // are ready. Nothing foreign is read before.

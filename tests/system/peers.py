@@ -18,6 +18,7 @@ class Sink(socketserver.ThreadingTCPServer):
         self.port = self.server_address[1]
         self.lock = threading.Lock()
         self.messages = []
+        self.before_taking = lambda recipients: None
         self.reply_to_rcpt = lambda sink, sender, recipient: "250 2.1.5 Ok"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -65,6 +66,7 @@ class SinkSession(socketserver.StreamRequestHandler):
                     text += line[1:] if line.startswith(b".") else line
                 if not line:
                     return
+                self.server.before_taking(recipients)
                 with self.server.lock:
                     self.server.messages.append(
                         (sender, recipients, text.decode("latin-1")))

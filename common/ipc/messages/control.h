@@ -100,6 +100,16 @@ struct Ready {
   }
 };
 
+// Queue manager that drains, to master: the files of `under_way` messages are
+// locked until they are settled; a successor may take the rest of the queue.
+struct HandedOver {
+  std::int64_t under_way = 0;
+  static constexpr auto wire() {
+    return message("control.handed_over",
+                   field("under_way", &HandedOver::under_way));
+  }
+};
+
 // Master to daemon: all processes of your row that may run do, and are full
 // (`on`): the service is under stress; or no longer.
 struct Stress {
