@@ -14,6 +14,7 @@
 #include "common/queue/maildrop.h"
 #include "tools/caller.h"
 #include "tools/named_socket.h"
+#include "tools/sender_permission.h"
 #include "tools/spool_options.h"
 #include "tools/submission.h"
 
@@ -85,6 +86,8 @@ Result<std::string> drop(const config::Config& config,
   if (!head) return head.trouble();
   if (!*head) return give_up("0.0", "called off");
   queue::Envelope envelope = std::move(**head);
+  const Status allowed = check_sender(config, envelope.sender);
+  if (!allowed) return allowed.trouble();
   queue::Spool spool(spool_options(config));
   return queue::write_maildrop(spool, envelope,
                                [&] { return reader.content(envelope); });

@@ -209,6 +209,10 @@ class Tables : public Resolver {
   std::map<std::string, std::string> entries;
   Lines asked;
   bool broken = false;
+  std::string local_domain;
+  Task<Result<bool>> is_local(std::string domain) override {
+    co_return domain == local_domain;
+  }
   Task<Result<ipc::MailHostsAnswer>> hosts(ipc::MailHostsFind) override {
     co_return ipc::MailHostsAnswer();
   }
@@ -249,8 +253,15 @@ TEST_CASE("a password is looked up by sender, host and next hop", "[smtp]") {
     const char* entries;  // keys whose user is the key itself
     bool by_sender;
     const char* expected;
+    bool local = false;
   };
   const Case cases[] = {
+      {"ann mx.example", true, "ann", true},
+      {"ann+x ann mx.example", true, "ann+x", true},
+      {"ann @here.example", true, "ann", true},
+      {"ann ann@here.example", true, "ann@here.example", true},
+      {"ann mx.example", true, "mx.example", false},
+      {"ann mx.example", false, "mx.example", true},
       {"mx.example [r.example]:587", false, "mx.example"},
       {"[r.example]:587", false, "[r.example]#587"},
       {"ann@here.example mx.example", false, "mx.example"},
@@ -263,6 +274,7 @@ TEST_CASE("a password is looked up by sender, host and next hop", "[smtp]") {
     CAPTURE(c.entries, c.by_sender);
     Loop loop;
     Tables tables;
+    tables.local_domain = c.local ? "here.example" : "ours.example";
     for (const std::string& key : split_words(c.entries))
       tables.entries[key] = replace_all(key, ":", "#") + ":secret";
     SaslSettings settings;
