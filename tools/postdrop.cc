@@ -76,7 +76,9 @@ int answer(const Tool& tool, const SubmissionReader& reader,
   std::printf("refused %s %s\n", trouble.status().c_str(),
               trouble.text.c_str());
   std::fflush(stdout);
-  tool.warning(fmt::format("uid={}: {}", ::getuid(), trouble.text));
+  // That a sender is not allowed, sendmail tells the user.
+  if (trouble.status() != "5.7.1")
+    tool.warning(fmt::format("uid={}: {}", ::getuid(), trouble.text));
   return 1;
 }
 
