@@ -4,6 +4,7 @@
 
 #include "common/base/text.h"
 #include "common/credentials/digest.h"
+#include "common/credentials/saslprep.h"
 
 namespace postern::authd {
 namespace {
@@ -22,7 +23,8 @@ std::string quoted(const std::string& name) {
 
 // What failures are counted for.
 std::string account_of(const Outcome& outcome) {
-  return to_lower(outcome.account.empty() ? outcome.user : outcome.account);
+  return credentials::name_key(outcome.account.empty() ? outcome.user
+                                                       : outcome.account);
 }
 
 // The password was right, but that is not told while the account is locked.

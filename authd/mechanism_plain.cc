@@ -29,8 +29,8 @@ Task<Outcome> StoreBackend::plain(Exchange* exchange) {
                                            std::move(message->password));
   // Nobody acts for others here.
   if (outcome.kind == Outcome::Kind::good && !authorized.empty() &&
-      !equal_nocase(authorized, message->user) &&
-      !equal_nocase(authorized, outcome.user))
+      !same_name(authorized, message->user) &&
+      !same_name(authorized, outcome.user))
     co_return not_for(std::move(outcome), authorized);
   co_return std::move(outcome);
 }

@@ -45,8 +45,8 @@ Task<Outcome> StoreBackend::scram(Exchange* exchange) {
   if (found.outcome.kind != Outcome::Kind::good)
     co_return std::move(found.outcome);
   if (!server.authorized().empty() &&
-      !equal_nocase(server.authorized(), server.user()) &&
-      !equal_nocase(server.authorized(), found.name)) {
+      !same_name(server.authorized(), server.user()) &&
+      !same_name(server.authorized(), found.name)) {
     co_return not_for(std::move(found.outcome), server.authorized());
   }
   co_await users_.note_login(exchange, found.name);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/text.h"
+#include "common/credentials/saslprep.h"
 
 namespace postern::authd {
 namespace {
@@ -81,6 +82,10 @@ Task<Outcome> StoreBackend::run(Exchange* exchange) {
     }
   }
   co_return refused("", "a mechanism that is not offered");
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+  return credentials::name_key(a) == credentials::name_key(b);
 }
 
 }  // namespace postern::authd

@@ -48,6 +48,9 @@ std::vector<MechanismOffer> offers(const std::vector<std::string>& names,
                                    const credentials::Store::Kinds& kinds,
                                    bool saslauthd);
 
+// Do both stand for one user (saslprep.h)?
+bool same_name(std::string_view a, std::string_view b);
+
 // The message of PLAIN; nullopt: something else.
 struct PlainMessage {
   std::string authorized;

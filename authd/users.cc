@@ -6,6 +6,7 @@
 #include "authd/saslauthd.h"
 #include "common/base/text.h"
 #include "common/credentials/digest.h"
+#include "common/credentials/saslprep.h"
 
 namespace postern::authd {
 namespace {
@@ -22,9 +23,10 @@ constexpr std::string_view busy = "too many log-ins are waiting";
 constexpr std::string_view slow = "the user store took too long";
 
 // Of names without a realm the completed one is tried first.
-std::vector<std::string> candidates(const std::string& name,
+std::vector<std::string> candidates(const std::string& written,
                                     const std::string& realm) {
   std::vector<std::string> names;
+  const std::string name = credentials::prepared(written);
   if (!realm.empty() && name.find('@') == std::string::npos)
     names.push_back(name + "@" + realm);
   names.push_back(name);
@@ -124,7 +126,8 @@ credentials::ScramKeys Users::Shared::keys_of_nobody(
     const std::string& secret_of_store, const std::string& name, Hash hash) {
   const std::string salt = credentials::hmac(
       Hash::sha256, secret_of_store,
-      std::to_string(credentials::size_of(hash)) + to_lower(name));
+      std::to_string(credentials::size_of(hash)) +
+          credentials::name_key(name));
   return {hash, credentials::scram_iterations, salt.substr(0, salt_size),
           credentials::random_bytes(credentials::size_of(hash)),
           credentials::random_bytes(credentials::size_of(hash))};

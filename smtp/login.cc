@@ -128,6 +128,8 @@ SaslContext Login::context() const {
 
 Task<std::optional<Failure>> Login::run() {
   if (auto failure = remembered()) co_return failure;
+  if (credentials_.user.empty())
+    co_return cannot("the entry of the password table has no user name");
   Result<std::vector<std::string>> offered = co_await allowed_mechanisms();
   if (!offered) {
     around_.log.warning(offered.trouble().text);

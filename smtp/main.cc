@@ -21,7 +21,9 @@ class LookupResolver : public Resolver {
   LookupResolver(const config::Config& config, const Settings& settings,
                  route::LookupClient& lookup)
       : lookup_(lookup), myorigin_(config.get<"myorigin">()) {
-    if (settings.generic.maps.empty()) return;
+    const bool by_sender =
+        settings.sasl.enabled && settings.sasl.sender_dependent;
+    if (settings.generic.maps.empty() && !by_sender) return;
     router_ = std::make_unique<route::Router>(config, lookup);
     router_->load();
   }
@@ -66,7 +68,7 @@ class LookupResolver : public Resolver {
  private:
   route::LookupClient& lookup_;
   std::string myorigin_;
-  std::unique_ptr<route::Router> router_;  // where addresses are mapped
+  std::unique_ptr<route::Router> router_;  // where addresses are asked for
 };
 
 // Null: no destination may want TLS, or it cannot be had, which is logged;

@@ -9,19 +9,17 @@ namespace postern::smtp {
 namespace {
 
 // The sender's address, then parts of it, which tables of patterns are not
-// asked for.
+// asked for. `local`: the domain is one of ours, and the user may stand alone.
 ipc::TableFind question_by_sender(const PasswordQuestion& question,
-                                  const SaslSettings& settings) {
+                                  const SaslSettings& settings, bool local) {
   ipc::TableFind find;
   find.maps = settings.password_maps;
   mail::ExtensionRules extension;
   extension.delimiters = settings.extension_delimiters;
-  find.partial_from = 0;
-  for (const tables::Candidate& one :
-       tables::virtual_keys(question.sender, extension, false)) {
-    if (!one.partial) ++find.partial_from;
-    find.keys.push_back(one.key);
-  }
+  tables::KeyList list =
+      tables::virtual_key_list(question.sender, extension, local);
+  find.keys = std::move(list.keys);
+  find.partial_from = list.partial_from;
   return find;
 }
 
@@ -64,7 +62,12 @@ Task<Result<std::optional<Credentials>>> find_credentials(
   if (!settings->enabled || settings->password_maps.empty())
     co_return std::move(out);
   if (settings->sender_dependent && !question.sender.empty()) {
-    ipc::TableFind by_sender = question_by_sender(question, *settings);
+    std::string domain(mail::split_address(question.sender).domain);
+    const Result<bool> local =
+        co_await resolver->is_local(std::move(domain));
+    if (!local) co_return local.trouble();
+    ipc::TableFind by_sender =
+        question_by_sender(question, *settings, *local);
     Result<ipc::TableAnswer> found =
         co_await resolver->table(std::move(by_sender));
     if (!found) co_return found.trouble();

@@ -26,9 +26,10 @@ struct PasswordQuestion {
   std::string next_hop;  // as it stands in transport tables: "[host]:587"
 };
 
-// By sender where that is wanted, then by host, then by next hop; nullopt: no
-// entry, the server is talked to without a login. Trouble: a table did not
-// answer. Borrows what it points at.
+// By sender where that is wanted (the bare user too where the domain is one of
+// ours), then by host, then by next hop; nullopt: no entry, the server is
+// talked to without a login. Trouble: a table did not answer. Borrows what it
+// points at.
 Task<Result<std::optional<Credentials>>> find_credentials(
     PasswordQuestion question, const SaslSettings* settings,
     Resolver* resolver);

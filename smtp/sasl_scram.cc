@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "common/credentials/digest.h"
+#include "common/credentials/saslprep.h"
 #include "common/credentials/scram_keys.h"
 
 namespace postern::smtp {
@@ -58,8 +59,9 @@ class Scram : public SaslExchange {
   }
 
   std::optional<std::string> first() override {
-    bare_ = fmt::format("n={},r={}", saslname(context_.credentials.user),
-                        nonce_);
+    const std::string user =
+        credentials::prepared(context_.credentials.user);
+    bare_ = fmt::format("n={},r={}", saslname(user), nonce_);
     return header_ + bare_;
   }
 
@@ -96,9 +98,12 @@ class Scram : public SaslExchange {
                     server->nonce);
     const std::string message =
         fmt::format("{},{},{}", bare_, challenge, without_proof);
-    std::string salted = credentials::pbkdf2(
-        hash_, context_.credentials.password, server->salt,
-        static_cast<int>(server->iterations));
+    std::string password =
+        credentials::prepared(context_.credentials.password);
+    std::string salted =
+        credentials::pbkdf2(hash_, password, server->salt,
+                            static_cast<int>(server->iterations));
+    credentials::wipe(password);
     const std::string key = credentials::hmac(hash_, salted, "Client Key");
     std::string proof =
         credentials::hmac(hash_, credentials::digest(hash_, key), message);

@@ -63,10 +63,10 @@ Task<bool> Session::starttls(CommandLine line) {
   co_await reply("220 2.0.0 Ready to start TLS");
   co_await stream_.flush(settings_->timeout);
   co_await start_tls();
-  // RFC 3207 section 4.2: nothing that was said before counts.
+  // RFC 3207 section 4.2: nothing that was said before counts. That the client
+  // speaks ESMTP is shown by the command itself.
   facts_.helo.reset();
   facts_.login.reset();
-  facts_.protocol = "SMTP";
   reset_transaction();
   co_return true;
 }

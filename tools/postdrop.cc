@@ -14,6 +14,7 @@
 #include "common/queue/maildrop.h"
 #include "tools/caller.h"
 #include "tools/named_socket.h"
+#include "tools/sender_permission.h"
 #include "tools/spool_options.h"
 #include "tools/submission.h"
 
@@ -75,7 +76,9 @@ int answer(const Tool& tool, const SubmissionReader& reader,
   std::printf("refused %s %s\n", trouble.status().c_str(),
               trouble.text.c_str());
   std::fflush(stdout);
-  tool.warning(fmt::format("uid={}: {}", ::getuid(), trouble.text));
+  // That a sender is not allowed, sendmail tells the user.
+  if (trouble.status() != "5.7.1")
+    tool.warning(fmt::format("uid={}: {}", ::getuid(), trouble.text));
   return 1;
 }
 
@@ -85,6 +88,8 @@ Result<std::string> drop(const config::Config& config,
   if (!head) return head.trouble();
   if (!*head) return give_up("0.0", "called off");
   queue::Envelope envelope = std::move(**head);
+  const Status allowed = check_sender(config, envelope.sender);
+  if (!allowed) return allowed.trouble();
   queue::Spool spool(spool_options(config));
   return queue::write_maildrop(spool, envelope,
                                [&] { return reader.content(envelope); });

@@ -13,6 +13,7 @@
 #include "common/base/text.h"
 #include "common/credentials/digest.h"
 #include "common/credentials/passwd_file.h"
+#include "common/credentials/saslprep.h"
 #include "common/credentials/store.h"
 #include "common/os/files.h"
 #include "common/os/users.h"
@@ -114,7 +115,8 @@ void Postuser::become_owner(uid_t owner) {
 const std::string& Postuser::only_name(const Options& options) {
   if (options.words.size() != 1) tool_.usage(usage);
   const std::string& name = options.words.front();
-  if (!credentials::valid_user_name(name))
+  if (!credentials::valid_user_name(name) ||
+      !credentials::valid_user_name(credentials::name_key(name)))
     tool_.fatal("\"" + printable_utf8(name) +
                 "\" cannot be the name of a user: at most 255 bytes, without "
                 "spaces, control characters and \":\"");
@@ -131,6 +133,10 @@ credentials::Wanted Postuser::wanted(bool cram_md5) const {
 }
 
 credentials::Keys Postuser::new_keys(std::string password, bool cram_md5) {
+  if (!credentials::saslprep(password))
+    tool_.warning("the password is taken, but has a character, or letters of "
+                  "both directions, that RFC 4013 forbids: some mail programs "
+                  "will not send it");
   credentials::Keys keys =
       credentials::make_keys(password, wanted(cram_md5));
   credentials::wipe(password);

@@ -34,16 +34,14 @@ Task<Access::Outcome> Access::sender_login(Check check) {
       ignored("reject_unauthenticated_sender_login_mismatch");
     co_return Outcome::go_on;
   }
-  if (!facts_.sender || facts_.sender->empty() ||
-      settings_->login_maps.empty())
-    co_return Outcome::go_on;
+  if (!facts_.sender || facts_.sender->empty()) co_return Outcome::go_on;
+  const bool unknown_allowed =
+      check == Check::reject_known_sender_login_mismatch;
   if (facts_.login) {
     if (without_login) co_return Outcome::go_on;
-    const bool unknown_allowed =
-        check == Check::reject_known_sender_login_mismatch;
     co_return co_await own_sender(unknown_allowed);
   }
-  if (!both && !without_login) co_return Outcome::go_on;
+  if (!both && !without_login && !unknown_allowed) co_return Outcome::go_on;
   co_return co_await others_sender();
 }
 
@@ -77,8 +75,10 @@ Task<Access::Outcome> Access::others_sender() {
 }
 
 // As written, without extension, the bare name where the domain is ours, the
-// domain: the first that is found, of the address as it is resolved.
+// domain: the first that is found, of the address as it is resolved. Without
+// a table nobody owns anything.
 Task<Result<std::optional<std::string>>> Access::owners_of(std::string sender) {
+  if (settings_->login_maps.empty()) co_return std::optional<std::string>();
   Result<route::Resolved> resolved =
       co_await questions_.resolve("", std::move(sender));
   if (!resolved) {

@@ -2,6 +2,7 @@
 
 #include "common/base/text.h"
 #include "common/credentials/foreign_hash.h"
+#include "common/credentials/saslprep.h"
 #include "common/credentials/scram_keys.h"
 
 namespace postern::credentials {
@@ -22,6 +23,34 @@ bool keys_missing(const Keys& keys, const Wanted& wanted) {
          (wanted.scram_sha_1 && !find_key(keys, scram_sha_1_kind));
 }
 
+// The ways in which a password may have been made a key of: prepared, which is
+// ours, and as it is typed, which is that of many other programs.
+class Forms {
+ public:
+  explicit Forms(std::string_view typed) : forms_{prepared(typed)} {
+    if (forms_.front() != typed) forms_.emplace_back(typed);
+  }
+  ~Forms() {
+    for (std::string& form : forms_) wipe(form);
+  }
+  Forms(const Forms&) = delete;
+  Forms& operator=(const Forms&) = delete;
+
+  // The first that `fits`; nullptr: none does.
+  template <class Fits>
+  const std::string* first(const Fits& fits) const {
+    for (const std::string& form : forms_)
+      if (fits(form)) return &form;
+    return nullptr;
+  }
+  bool is_prepared(const std::string& form) const {
+    return &form == &forms_.front();
+  }
+
+ private:
+  std::vector<std::string> forms_;
+};
+
 }  // namespace
 
 const std::string* find_key(const Keys& keys, std::string_view kind) {
@@ -41,8 +70,9 @@ Wanted wanted_for(std::string_view mechanisms, const Cost& cost) {
   return wanted;
 }
 
-Keys make_keys(std::string_view password, const Wanted& wanted) {
+Keys make_keys(std::string_view given, const Wanted& wanted) {
   Keys keys;
+  std::string password = prepared(given);
   std::string hash = argon2id(password, wanted.cost);
   if (hash.empty()) return keys;
   keys.push_back({std::string(argon2id_kind), std::move(hash)});
@@ -50,9 +80,10 @@ Keys make_keys(std::string_view password, const Wanted& wanted) {
     add_scram(keys, Hash::sha256, scram_sha_256_kind, password);
   if (wanted.scram_sha_1)
     add_scram(keys, Hash::sha1, scram_sha_1_kind, password);
+  // Clients know no preparing for this one.
   if (wanted.cram_md5)
-    keys.push_back(
-        {std::string(cram_md5_kind), to_hex(cram_md5_key(password))});
+    keys.push_back({std::string(cram_md5_kind), to_hex(cram_md5_key(given))});
+  wipe(password);
   return keys;
 }
 
@@ -72,21 +103,32 @@ Keys imported_keys(const ForeignHash& hash) {
 
 Checked check(const Keys* keys, std::string_view password,
               const std::string& nobody, const Wanted& wanted) {
+  Forms forms(password);
   const std::string* own = keys ? find_key(*keys, argon2id_kind) : nullptr;
   if (own != nullptr) {
-    const bool good = argon2id_matches(*own, password);
-    return {good, good && (argon2id_outdated(*own, wanted.cost) ||
-                           keys_missing(*keys, wanted))};
+    const std::string* const right = forms.first([own](const std::string& form) {
+      return argon2id_matches(*own, form);
+    });
+    if (right == nullptr) return {};
+    return {true, !forms.is_prepared(*right) ||
+                      argon2id_outdated(*own, wanted.cost) ||
+                      keys_missing(*keys, wanted)};
   }
   const std::string* imported =
       keys ? find_key(*keys, imported_kind) : nullptr;
   if (imported != nullptr) {
     std::string why;
     const auto hash = foreign_hash_from(*imported, "CRYPT", &why);
-    if (hash && matches(*hash, password)) return {true, true};
+    const auto fits = [&hash](const std::string& form) {
+      return matches(*hash, form);
+    };
+    if (hash && forms.first(fits) != nullptr) return {true, true};
   }
   // The same work as for a user of ours.
-  [[maybe_unused]] const bool never = argon2id_matches(nobody, password);
+  forms.first([&nobody](const std::string& form) {
+    [[maybe_unused]] const bool never = argon2id_matches(nobody, form);
+    return false;
+  });
   return {};
 }
 

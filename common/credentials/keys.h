@@ -36,8 +36,9 @@ struct Wanted {
 // `mechanisms`: auth_mechanisms, a list of names in any case.
 Wanted wanted_for(std::string_view mechanisms, const Cost& cost);
 
-// Empty: there was no memory for Argon2id.
-Keys make_keys(std::string_view password, const Wanted& wanted);
+// Of the password as saslprep.h prepares it. Empty: there was no memory for
+// Argon2id.
+Keys make_keys(std::string_view given, const Wanted& wanted);
 
 // Keys for a password that another program kept: the hash itself where it is
 // one of ours, and otherwise under imported_kind. Of a password in the clear
@@ -50,6 +51,8 @@ struct Checked {
   bool good = false;
   bool outdated = false;  // good, and the keys should be made again
 };
+// The password counts in its prepared form and as it was typed: other programs'
+// hashes may be of either; what is not of the prepared form is outdated.
 // Takes as long where `keys` is null, for a user that is not there, as where
 // the password is wrong: `nobody` is argon2id_of_nobody().
 Checked check(const Keys* keys, std::string_view password,

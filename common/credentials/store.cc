@@ -8,6 +8,7 @@
 
 #include "common/base/text.h"
 #include "common/credentials/digest.h"
+#include "common/credentials/saslprep.h"
 #include "common/os/files.h"
 
 namespace postern::credentials {
@@ -194,7 +195,7 @@ Result<std::optional<Account>> Store::find(std::string_view name) {
   Statement select(database_,
                    "SELECT name, disabled, made, changed, logged_in "
                    "FROM users WHERE name=?");
-  select.text(1, to_lower(name));
+  select.text(1, name_key(name));
   const int code = select.step();
   if (code == SQLITE_DONE) return std::optional<Account>();
   if (code != SQLITE_ROW) return trouble();
@@ -271,7 +272,7 @@ class Savepoint {
 
 Result<bool> Store::add(std::string_view name, const Keys& keys, bool disabled,
                         std::int64_t now) {
-  const std::string key = to_lower(name);
+  const std::string key = name_key(name);
   Savepoint together(database_);
   Statement insert(database_,
                    "INSERT INTO users VALUES(?, ?, ?, ?, 0) "
@@ -286,7 +287,7 @@ Result<bool> Store::add(std::string_view name, const Keys& keys, bool disabled,
 
 Result<bool> Store::set_keys(std::string_view name, const Keys& keys,
                              std::int64_t now) {
-  const std::string key = to_lower(name);
+  const std::string key = name_key(name);
   Savepoint together(database_);
   Statement update(database_, "UPDATE users SET changed=? WHERE name=?");
   update.number(1, now).text(2, key);
@@ -299,7 +300,7 @@ Result<bool> Store::set_keys(std::string_view name, const Keys& keys,
 
 Result<bool> Store::upgrade(std::string_view name, const Keys& old,
                             const Keys& keys) {
-  const std::string key = to_lower(name);
+  const std::string key = name_key(name);
   // Before it reads: so that nobody writes between reading and writing.
   if (Status begun = begin(); !begun) return begun.trouble();
   const Result<Keys> present = keys_of(key);
@@ -318,19 +319,19 @@ Result<bool> Store::upgrade(std::string_view name, const Keys& old,
 
 Result<bool> Store::set_disabled(std::string_view name, bool disabled) {
   Statement update(database_, "UPDATE users SET disabled=? WHERE name=?");
-  update.number(1, disabled).text(2, to_lower(name));
+  update.number(1, disabled).text(2, name_key(name));
   return change(update);
 }
 
 Result<bool> Store::remove(std::string_view name) {
   Statement update(database_, "DELETE FROM users WHERE name=?");
-  update.text(1, to_lower(name));
+  update.text(1, name_key(name));
   return change(update);
 }
 
 Result<bool> Store::note_login(std::string_view name, std::int64_t now) {
   Statement update(database_, "UPDATE users SET logged_in=? WHERE name=?");
-  update.number(1, now).text(2, to_lower(name));
+  update.number(1, now).text(2, name_key(name));
   return change(update);
 }
 

@@ -2,7 +2,8 @@
 // (docs/formats/user-store.md). authd reads it and notes log-ins; postuser
 // changes it, while authd runs or not.
 //
-// Names are kept in lower case (ASCII), and found in any.
+// Names are kept prepared and in lower case (saslprep.h), and found however
+// they are written.
 #pragma once
 
 #include <cstdint>

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 
 from suite import Suite, wait_until
 
@@ -215,6 +216,27 @@ def own_users(case):
     case.postuser("delete", "bob@example.com")
     bad(client.plain("bob@example.com", "second word"))
     case.postuser("delete", "bob@example.com", status=1)
+    characters(case)
+
+
+def characters(case):
+    """One name and one password, in each form that programs send (RFC 4013)."""
+    name, password = "ren\u00e9@example.com", "se\u00f1al\u00aa"
+    apart = unicodedata.normalize("NFD", name)
+    case.postuser("add", apart, text=password + "\n")
+    assert case.postuser("list", name).count("argon2id") == 1
+    prepared = unicodedata.normalize("NFKC", password)
+    client = case.client()
+    for user in (name, apart, "Ren\u00e9@\uff45xample.com"):
+        for word in (password, prepared, "\u00ad" + password):
+            good(client.plain(user, word), name)
+        good(client.scram_sha_256(user, prepared), name)
+        bad(client.scram_sha_256(user, prepared + "x"))
+    bad(client.plain("rene@example.com", password))
+    text = case.postuser("passwd", name, text="\u0627" + "1\n")
+    assert "RFC 4013" in text, text
+    good(case.client().plain(name, "\u0627" + "1"), name)
+    case.postuser("delete", name)
 
 
 def imports(case):

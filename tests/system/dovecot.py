@@ -1,13 +1,18 @@
 """A private Dovecot that knows some passwords, for tests of log-ins: Debian's
 dovecot-core, in a directory of the test, ended with it."""
 
+import base64
 import grp
+import hashlib
+import hmac
+import json
 import os
 import pathlib
 import pwd
 import shutil
 import signal
 import subprocess
+import time
 
 from suite import wait_until
 
@@ -22,6 +27,7 @@ disable_plaintext_auth = no
 auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 xoauth2 \
 oauthbearer anonymous external
 auth_failure_delay = 0
+auth_verbose = yes
 auth_username_format = {form}
 default_internal_user = {user}
 default_internal_group = {group}
@@ -65,9 +71,26 @@ def program():
         "dovecot", path="/usr/sbin:/usr/local/sbin")
 
 
+def token(key, user, seconds=3600):
+    """A bearer token (JWT, HS256) for so long from now on; less than nothing:
+    one that is over."""
+    def part(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+    now = int(time.time())
+    # Dovecot wants to see a subject; the name is in another field.
+    claims = {"sub": user, "email": user, "exp": now + seconds,
+              "iat": min(now, now + seconds) - 60}
+    text = (part(b'{"alg":"HS256","typ":"JWT"}') + b"." +
+            part(json.dumps(claims).encode()))
+    signature = hmac.new(key, text, hashlib.sha256).digest()
+    return (text + b"." + part(signature)).decode()
+
+
 class Dovecot:
-    def __init__(self, top, socket, port, users, username_format="%Lu"):
-        """`users`: name to password. `socket` is made for its owner alone."""
+    def __init__(self, top, socket, port, users, username_format="%Lu",
+                 token_key=None):
+        """`users`: name to password. `socket` is made for its owner alone.
+        With `token_key` (bytes) tokens are JWTs of that key, see token()."""
         self.top, self.socket = pathlib.Path(top), pathlib.Path(socket)
         self.child = None
         (self.top / "run").mkdir(parents=True)
@@ -76,7 +99,13 @@ class Dovecot:
                     for name, secret in users.items()))
         (self.top / "oauth2.conf").write_text(
             "tokeninfo_url = http://127.0.0.1:1/?token=\n"
-            "username_attribute = email\n")
+            "username_attribute = email\n" if token_key is None else
+            f"introspection_mode = local\nusername_attribute = email\n"
+            f"local_validation_key_dict = fs:posix:prefix={self.top}/keys/\n")
+        if token_key is not None:
+            key = self.top / "keys/default/HS256/default"
+            key.parent.mkdir(parents=True)
+            key.write_bytes(base64.b64encode(token_key))
         me = pwd.getpwuid(os.geteuid()).pw_name
         user = "dovecot" if os.geteuid() == 0 else me
         group = pwd.getpwnam(user).pw_gid

@@ -8,17 +8,20 @@ import threading
 
 
 class Sink(socketserver.ThreadingTCPServer):
-    """Takes every message; `messages` maps recipient to the texts."""
+    """Takes every message: (sender, recipients, text). With a `context` it
+    offers STARTTLS; `secured` has the TLS version of each message, or None,
+    and whether a certificate came with it."""
 
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), SinkSession)
+    def __init__(self, context=None, address="127.0.0.1", port=0):
+        super().__init__((address, port), SinkSession)
         self.port = self.server_address[1]
         self.lock = threading.Lock()
-        self.messages = []
         self.before_taking = lambda recipients: None
+        self.context = context
+        self.messages, self.secured = [], []
         self.reply_to_rcpt = lambda sink, sender, recipient: "250 2.1.5 Ok"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -32,10 +35,19 @@ class SinkSession(socketserver.StreamRequestHandler):
         self.wfile.write(text.encode() + b"\r\n")
 
     def handle(self):
+        self.secured = None
         try:
             self.converse()
         except OSError:
             pass
+
+    def start_tls(self):
+        self.request = self.server.context.wrap_socket(self.request,
+                                                       server_side=True)
+        self.rfile = self.request.makefile("rb")
+        self.wfile = self.request.makefile("wb", buffering=0)
+        self.secured = (self.request.version(),
+                        self.request.getpeercert(True) is not None)
 
     def converse(self):
         self.say("220 sink.test ESMTP")
@@ -44,7 +56,13 @@ class SinkSession(socketserver.StreamRequestHandler):
             words = line.decode("latin-1").strip()
             verb = words.upper()
             if verb.startswith("EHLO"):
-                self.say("250-sink.test\r\n250-PIPELINING\r\n250 8BITMIME")
+                offer = self.server.context and not self.secured
+                self.say("250-sink.test\r\n250-PIPELINING\r\n" +
+                         ("250-STARTTLS\r\n" if offer else "") +
+                         "250 8BITMIME")
+            elif verb == "STARTTLS" and self.server.context:
+                self.say("220 2.0.0 Ready")
+                self.start_tls()
             elif verb.startswith("MAIL"):
                 sender = words[10:]
                 self.say("250 2.1.0 Ok")
@@ -70,6 +88,7 @@ class SinkSession(socketserver.StreamRequestHandler):
                 with self.server.lock:
                     self.server.messages.append(
                         (sender, recipients, text.decode("latin-1")))
+                    self.server.secured.append(self.secured)
                 recipients = []
                 self.say("250 2.0.0 Ok: taken")
             elif verb == "QUIT":

@@ -79,6 +79,37 @@ TEST_CASE("SCRAM-SHA-256 speaks as in RFC 7677", "[smtp]") {
   CHECK(steps->server_proven());
 }
 
+TEST_CASE("SCRAM prepares the name and the password", "[smtp]") {
+  struct Case {
+    const char *user, *password, *sent, *same_password;
+  };
+  const Case cases[] = {
+      {"I\u00adX", "\u00aa", "IX", "a"},
+      {"\u2168", "e\u0301", "IX", "\u00e9"},
+      {"\uff41\uff0cb", "\uff50\u00a0w", "a=2Cb", "p w"},
+      // Forbidden: the bytes as they are, which the server may know.
+      {"caf\xe9", "a\x07\u00aa", "caf\xe9", "a\x07\u00aa"},
+      {"u", "\u0627" "1", "u", "\u0627" "1"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.sent, c.same_password);
+    const std::string nonce = base64_encode(std::string(18, 'r'));
+    const std::string challenge = "r=" + nonce + "abc,s=c2FsdA==,i=4096";
+    const auto steps =
+        make_exchange("SCRAM-SHA-256", context(c.user, c.password));
+    CHECK(*steps->first() ==
+          std::string("n,,n=") + c.sent + ",r=" + nonce);
+    const auto same =
+        make_exchange("SCRAM-SHA-256", context(c.user, c.same_password));
+    same->first();
+    const auto other = make_exchange("SCRAM-SHA-256", context(c.user, "x"));
+    other->first();
+    const Result<std::string> proof = steps->next(challenge);
+    CHECK(*proof == *same->next(challenge));
+    CHECK(*proof != *other->next(challenge));
+  }
+}
+
 TEST_CASE("a server that is not the one with the password is found out",
           "[smtp]") {
   const std::string nonce = base64_encode(std::string(18, 'r'));
@@ -209,6 +240,10 @@ class Tables : public Resolver {
   std::map<std::string, std::string> entries;
   Lines asked;
   bool broken = false;
+  std::string local_domain;
+  Task<Result<bool>> is_local(std::string domain) override {
+    co_return domain == local_domain;
+  }
   Task<Result<ipc::MailHostsAnswer>> hosts(ipc::MailHostsFind) override {
     co_return ipc::MailHostsAnswer();
   }
@@ -249,8 +284,15 @@ TEST_CASE("a password is looked up by sender, host and next hop", "[smtp]") {
     const char* entries;  // keys whose user is the key itself
     bool by_sender;
     const char* expected;
+    bool local = false;
   };
   const Case cases[] = {
+      {"ann mx.example", true, "ann", true},
+      {"ann+x ann mx.example", true, "ann+x", true},
+      {"ann @here.example", true, "ann", true},
+      {"ann ann@here.example", true, "ann@here.example", true},
+      {"ann mx.example", true, "mx.example", false},
+      {"ann mx.example", false, "mx.example", true},
       {"mx.example [r.example]:587", false, "mx.example"},
       {"[r.example]:587", false, "[r.example]#587"},
       {"ann@here.example mx.example", false, "mx.example"},
@@ -263,6 +305,7 @@ TEST_CASE("a password is looked up by sender, host and next hop", "[smtp]") {
     CAPTURE(c.entries, c.by_sender);
     Loop loop;
     Tables tables;
+    tables.local_domain = c.local ? "here.example" : "ours.example";
     for (const std::string& key : split_words(c.entries))
       tables.entries[key] = replace_all(key, ":", "#") + ":secret";
     SaslSettings settings;

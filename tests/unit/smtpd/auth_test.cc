@@ -430,7 +430,9 @@ TEST_CASE("sender addresses belong to log-ins") {
        nullptr},
       {"reject_known_sender_login_mismatch", true, "bob@here.test", other},
       {"reject_known_sender_login_mismatch", true, "free@here.test", nullptr},
-      {"reject_known_sender_login_mismatch", false, "bob@here.test", nullptr},
+      {"reject_known_sender_login_mismatch", false, "bob@here.test",
+       stranger_owned},
+      {"reject_known_sender_login_mismatch", false, "free@here.test", nullptr},
       {"reject_unauthenticated_sender_login_mismatch", true, "bob@here.test",
        nullptr},
       {"reject_unauthenticated_sender_login_mismatch", false, "bob@here.test",
@@ -451,6 +453,24 @@ TEST_CASE("sender addresses belong to log-ins") {
     if (c.logged_in) CHECK(h.say(login) == success);
     CHECK(rcpt(h, c.sender, "alice@here.test") ==
           (c.reply == nullptr ? "250 2.1.5 Ok\n" : c.reply));
+  }
+}
+
+TEST_CASE("without a table of owners nobody who logs in owns an address") {
+  for (const std::string kind : {"", "known_", "authenticated_"}) {
+    CAPTURE(kind);
+    Harness h(enabled + "smtpd_sender_restrictions = reject_" + kind +
+              "sender_login_mismatch\n");
+    h.hear();
+    h.say(ehlo);
+    CHECK(rcpt(h, "alice@here.test", "alice@here.test") == "250 2.1.5 Ok\n");
+    h.say("RSET\r\n");
+    h.say(login);
+    CHECK(rcpt(h, "alice@here.test", "alice@here.test") ==
+          (kind == "known_"
+               ? "250 2.1.5 Ok\n"
+               : "553 5.7.1 <alice@here.test>: Sender address rejected: not "
+                 "owned by user alice\n"));
   }
 }
 

@@ -18,6 +18,7 @@
 #include "tools/postsuper_queue.h"
 #include "tools/queue_file_print.h"
 #include "tools/queue_report.h"
+#include "tools/sender_permission.h"
 #include "tools/submission.h"
 
 namespace postern::tools {
@@ -462,6 +463,45 @@ TEST_CASE("an id keeps its time when its inode changes", "[tools]") {
   const std::string full = queue::long_id(1700000000123456, 1);
   CHECK(queue::with_inode(full, 99999) ==
         queue::long_id(1700000000123456, 99999));
+}
+
+TEST_CASE("a user may send as the patterns allow") {
+  struct Case {
+    const char* patterns;
+    const char* sender;
+    bool allowed;
+  };
+  const Case cases[] = {
+      {"*", "anyone@x.test", true},
+      {"*", "", true},
+      {"", "alice", false},
+      {"alice", "alice", true},
+      {"alice", "alice@example.com", false},
+      {"bob, alice@example.com", "Alice@Example.com", true},
+      {"alice@example.com", "alice+x@example.com", true},
+      {"alice", "alice+x", true},
+      {"@example.com", "any@EXAMPLE.com", true},
+      {"@example.com", "any+x@example.com", true},
+      {"@example.com", "any@sub.example.com", false},
+      {"@example.com", "any", false},
+      {"@example.com", "a@example.com@other.test", false},
+      {"@example.com", "", false},
+      {"alice", "", false},
+      {"alice <>", "", true},
+      {"a*", "alice", false},
+      {"<>", "<>", true},
+  };
+  SenderRules rules;
+  rules.delimiters = "+";
+  for (const Case& c : cases) {
+    CAPTURE(c.patterns, c.sender);
+    CHECK(allows_sender(c.patterns, c.sender, rules) == c.allowed);
+  }
+  rules.empty_key = "@nobody";
+  CHECK(allows_sender("@nobody", "", rules));
+  CHECK_FALSE(allows_sender("<>", "", rules));
+  rules.delimiters = "";
+  CHECK_FALSE(allows_sender("alice", "alice+x", rules));
 }
 
 }  // namespace postern::tools

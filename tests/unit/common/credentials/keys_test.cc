@@ -73,3 +73,34 @@ TEST_CASE("Hashes that are of our kinds are taken over as they are") {
   CHECK(find_key(both, cram_md5_kind) != nullptr);
   CHECK(find_key(both, imported_kind) != nullptr);
 }
+
+TEST_CASE("A password is right however its characters are written") {
+  const std::string nobody = argon2id_of_nobody(cheap);
+  const Wanted wanted{cheap, true, true, true};
+  const std::string composed = "caf\u00e9\u00aa", apart = "cafe\u0301a";
+  const Keys keys = make_keys(composed, wanted);
+  for (const std::string& each : {composed, apart, apart + "\u00ad"}) {
+    CAPTURE(each);
+    CHECK(check(&keys, each, nobody, wanted).good);
+    CHECK_FALSE(check(&keys, each, nobody, wanted).outdated);
+  }
+  CHECK_FALSE(check(&keys, "cafea", nobody, wanted).good);
+  CHECK(*find_key(keys, cram_md5_kind) == to_hex(cram_md5_key(composed)));
+  // What cannot be prepared counts byte for byte.
+  const Keys latin = make_keys("caf\xe9", wanted);
+  CHECK(check(&latin, "caf\xe9", nobody, wanted).good);
+  CHECK_FALSE(check(&latin, "caf\u00e9", nobody, wanted).good);
+}
+
+TEST_CASE("Another program's key may be of the bytes as they were typed") {
+  const std::string nobody = argon2id_of_nobody(cheap);
+  const Wanted wanted{cheap, false, false, false};
+  const std::string typed = "na\u00aav";
+  const Keys foreign = {
+      {std::string(argon2id_kind), argon2id(typed, cheap)}};
+  CHECK(check(&foreign, typed, nobody, wanted).good);
+  CHECK(check(&foreign, typed, nobody, wanted).outdated);
+  CHECK_FALSE(check(&foreign, "naav", nobody, wanted).good);
+  const Keys ours = make_keys(typed, wanted);
+  CHECK(check(&ours, "naav", nobody, wanted).good);
+}
