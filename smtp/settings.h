@@ -122,9 +122,7 @@ struct Settings {
   std::size_t body_line_limit = 2048;  // line_length_limit
 
   TlsSettings tls;
-  // Sessions are resumed for so long (smtp_tls_session_cache_database,
-  // smtp_tls_session_cache_timeout); 0: never.
-  Millis tls_session_lifetime{0};
+  bool resume_tls = false;  // smtp_tls_session_cache_database is set
   std::vector<std::string> dane_digests;  // tls_dane_digests
   // A message that has waited for so long may go without TLS after a
   // handshake that failed (minimal_backoff_time).

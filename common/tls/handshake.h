@@ -49,7 +49,9 @@ struct Wish {
   bool wildcard_for_several_labels = true;
   bool log_untrusted = false;  // say why a certificate is not trusted
   // A session of an earlier connection to resume, and who keeps new ones (may
-  // be called at any time while the stream lives; must outlive it).
+  // be called at any time while the stream lives; must outlive it). Of a
+  // server that should have matched and did not, none is kept: it is to show
+  // its certificate again. "": the one to resume is of no more use.
   std::string session;
   std::function<void(std::string session)> keep;
 };
