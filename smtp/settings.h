@@ -38,6 +38,11 @@ struct Limits {
   Millis data_done = Seconds(600);
   Millis rset = Seconds(20);
   Millis quit = Seconds(300);
+  // smtp_per_request_deadline: a limit is for a question and its answer, and
+  // that of data_transfer for the content as a whole, as long as the server
+  // takes smtp_min_data_rate bytes a second.
+  bool together = false;
+  std::int64_t data_rate = 500;
 };
 
 // A table of rules (header_checks(5)) and the parameter that names it.

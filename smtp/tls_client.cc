@@ -61,6 +61,7 @@ Task<Result<tls::Facts>> TlsClient::start(Stream* stream, Target target,
   wish.server_name = policy.servername;
   wish.wildcard_for_several_labels = settings_.tls.wildcard_for_several_labels;
   wish.log_untrusted = requires_match(policy.level);
+  wish.forgeable = policy.level == TlsLevel::half_dane;
   add_references(policy, wish);
   const Status strength =
       add_strength(policy, context_->settings().common, wish);

@@ -97,8 +97,8 @@ void log_failure(const Connection& connection, const Step& step) {
   }
 }
 
-void log_success(const Connection& connection, const Facts& facts,
-                 bool log_untrusted) {
+void log_success(const Connection& connection, Facts facts,
+                 const Wish& wish) {
   const log::Log& log = connection.log();
   const PeerCertificate& peer = facts.peer;
   const bool verbose = connection.log_level() >= 2;
@@ -106,7 +106,7 @@ void log_success(const Connection& connection, const Facts& facts,
   const bool doubtful = peer.present && !peer.trusted && !facts.matched;
   if (verbose && facts.resumed)
     log.info("{}: Reusing old session", connection.peer);
-  if (doubtful && (verbose || log_untrusted)) {
+  if (doubtful && (verbose || wish.log_untrusted)) {
     if (facts.resumed)
       log.info("{}: re-using session with untrusted certificate, look for "
                "details earlier in the log", connection.peer);
@@ -122,6 +122,10 @@ void log_success(const Connection& connection, const Facts& facts,
              "pkey_fingerprint={}",
              connection.peer, peer.subject, peer.issuer, peer.fingerprint,
              peer.key_fingerprint);
+  if (facts.matched && wish.forgeable) {
+    facts.matched = false;
+    facts.peer.trusted = true;
+  }
   if (connection.log_level() >= 1)
     log.info(std::string_view(connection_line(
         facts, connection.server ? "from" : "to", connection.peer)));
@@ -303,9 +307,9 @@ Task<Result<Facts>> accept(Stream* stream,
     log_failure(*attempt.connection, step);
     co_return try_later("7.0", "handshake failure");
   }
-  Facts facts = facts_of(attempt.ssl.get(), context->settings().common.digest);
+  Facts facts = facts_of(attempt.ssl.get(), context->settings().common);
   facts.server_name = attempt.connection->server_name;
-  log_success(*attempt.connection, facts, false);
+  log_success(*attempt.connection, facts, {});
   attempt.finish(stream);
   co_return facts;
 }
@@ -330,9 +334,9 @@ Task<Result<Facts>> connect(Stream* stream,
     log_failure(*attempt.connection, step);
     co_return try_later("7.0", "handshake failure");
   }
-  Facts facts = facts_of(attempt.ssl.get(), context->settings().common.digest);
+  Facts facts = facts_of(attempt.ssl.get(), context->settings().common);
   match(attempt.ssl.get(), wish, &facts, &attempt.connection->fault);
-  log_success(*attempt.connection, facts, wish.log_untrusted);
+  log_success(*attempt.connection, facts, wish);
   settle_sessions(wish, facts, attempt.connection.get());
   attempt.finish(stream);
   co_return facts;

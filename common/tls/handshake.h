@@ -47,6 +47,9 @@ struct Wish {
   // context's authorities.
   std::string trust_anchors;
   bool wildcard_for_several_labels = true;
+  // The names were learnt in a way that can be forged: who matches is logged
+  // as Trusted, not as Verified.
+  bool forgeable = false;
   bool log_untrusted = false;  // say why a certificate is not trusted
   // A session of an earlier connection to resume, and who keeps new ones (may
   // be called at any time while the stream lives; must outlive it). Of a

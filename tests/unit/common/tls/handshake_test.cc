@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
+
 #include <ctime>
 #include <fstream>
 #include <set>
@@ -217,6 +219,8 @@ TEST_CASE("every kind of key signs in every version, elsewhere") {
           std::string::npos);
     CHECK(pair.accepted->exporter == pair.connected->exporter);
     CHECK(pair.accepted->server_end_point == pair.connected->server_end_point);
+    CHECK(pair.accepted->unique == pair.connected->unique);
+    CHECK(pair.accepted->unique.empty() != pair.accepted->exporter.empty());
   }
 }
 
@@ -302,6 +306,35 @@ TEST_CASE("a client's certificate is known by its fingerprints") {
     CHECK(pair.client_holder.signatures == 1);
     CHECK(pair.client_holder.strange == 0);
   }
+}
+
+TEST_CASE("the key's fingerprint can be that of Postfix 2.9.0") {
+  const test::MadeCertificate client = test::self_signed("EC", "client");
+  const auto print = [&client](const std::string& legacy) {
+    Pair pair("smtpd_tls_ask_ccert=yes\nsmtpd_tls_fingerprint_digest=sha256\n"
+              "tls_legacy_public_key_fingerprints=" + legacy);
+    pair.holder.add("", test::self_signed("EC", "mx.example.com"));
+    pair.client_holder.add("", client);
+    pair.shake();
+    REQUIRE(pair.accepted);
+    return pair.accepted->peer.key_fingerprint;
+  };
+  // The bits of the key itself, and with their algorithm before them.
+  BIO* source = BIO_new_mem_buf(client.certificate.data(),
+                                static_cast<int>(client.certificate.size()));
+  const X509Certificate parsed(
+      PEM_read_bio_X509(source, nullptr, nullptr, nullptr));
+  BIO_free(source);
+  const ASN1_BIT_STRING* bits = X509_get0_pubkey_bitstr(parsed.get());
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  EVP_Digest(ASN1_STRING_get0_data(bits),
+             static_cast<std::size_t>(ASN1_STRING_length(bits)), digest,
+             nullptr, EVP_sha256(), nullptr);
+  std::string expected;
+  for (int i = 0; i < 32; ++i)
+    expected += fmt::format("{}{:02X}", i == 0 ? "" : ":", digest[i]);
+  CHECK(print("yes") == expected);
+  CHECK(print("no") != expected);
 }
 
 TEST_CASE("a server is matched by fingerprint, TLSA or nothing") {
@@ -463,6 +496,7 @@ TEST_CASE("a session is kept of a server that is who it should be") {
     CHECK(pair.connected->resumed);
     CHECK(pair.connected->matched);
     CHECK(pair.connected->peer.trusted);
+    CHECK(pair.accepted->unique == pair.connected->unique);
     CHECK(pair.log_text().find(": Reusing old session") != std::string::npos);
   }
 }
