@@ -142,8 +142,15 @@ class Stage:
     def reload(self, **settings):
         """New processes; the old ones' knowledge of the DNS is gone."""
         self.configure(**settings)
+        before = set(self.suite.pids("qmgr"))
         status, text = self.suite.postern("reload")
         assert status == 0, text
+
+        def renewed():
+            """The queue manager that starts deliveries is the new one."""
+            now = set(self.suite.pids("qmgr"))
+            return now and not now & before
+        wait_until(renewed, 60)
 
     def send(self, domain, text="x"):
         """One message; its recipient, and what became of it."""
@@ -290,7 +297,7 @@ def lmtp_with_tls(stage):
     stage.waits("none.lmtp.test", "TLS is required, but was not offered")
     stage.waits("other.lmtp.test", "Server certificate not verified")
     stage.goes("right.lmtp.test", right, "full")
-    stage.suite.logged("lmtp: Verified TLS connection established to "
+    stage.suite.logged("Verified TLS connection established to "
                        "lmtp.plain.test[127.0.0.21]")
     stage.goes("right.lmtp.test", right, "resumed")
     assert (stage.suite.top / "data/lmtp_scache.db").exists()
