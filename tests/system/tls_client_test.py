@@ -72,7 +72,7 @@ class Stage:
                                        port=port)
             port = self.sinks[host].port
         self.port = port
-        self.slow = TlsSink("127.0.0.22", slow=700_000)
+        self.slow = TlsSink("127.0.0.22", slow=1_500_000)
         context = self.made.context
         self.lmtp = {"right": TlsSink("127.0.0.21", context("lmtp"), True),
                      "other": TlsSink("127.0.0.21", context("strange"), True),
@@ -310,7 +310,7 @@ def content_at_a_pace(stage):
     """A server that takes its time may take it as long as each write comes to
     an end; with a deadline, only at smtp_min_data_rate."""
     slow = stage.slow
-    text = "\n".join(["x" * 70] * 40_000)  # 2.8 MB at 700 KB/s
+    text = "\n".join(["x" * 98] * 85_000)  # 8.5 MB at 1.5 MB/s
     for settings, good in (
             ({}, True),
             ({"smtp_per_request_deadline": "yes",

@@ -73,7 +73,7 @@ class TlsSink(socketserver.ThreadingTCPServer):
         super().__init__((address, port), Session, bind_and_activate=False)
         if slow:
             # What is under way is little: the client sees how slow it is.
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self.server_bind()
         self.server_activate()
         self.context, self.lmtp, self.slow = context, lmtp, slow
@@ -99,12 +99,13 @@ class Session(socketserver.BaseRequestHandler):
 
     def take(self, file, recipients):
         self.say("354 go on")
-        begin, size = time.monotonic(), 0
+        begin, size, checked = time.monotonic(), 0, 0
         while (line := file.readline()) not in (b".\r\n", b""):
             size += len(line)
-            if self.server.slow:
+            if self.server.slow and size - checked > 32768:
                 ahead = size / self.server.slow - (time.monotonic() - begin)
                 time.sleep(max(ahead, 0))
+                checked = size
         if not line:
             return
         for one in recipients:
