@@ -24,7 +24,8 @@ Task<Outcome> StoreBackend::scram(Exchange* exchange) {
       sha1 ? credentials::Hash::sha1 : credentials::Hash::sha256,
       mechanism.ends_with("-PLUS"),
       {exchange->session().endpoint_binding,
-       exchange->session().exporter_binding});
+       exchange->session().exporter_binding,
+       exchange->session().unique_binding});
 
   std::optional<std::string> response = co_await exchange->first("");
   if (!response) co_return gone();

@@ -36,6 +36,7 @@ bool take_parameter(AuthLine& line, std::string_view name, std::string value) {
   if (name == "final-resp-ok") line.takes_final_response = true;
   if (name == "tls_server_end_point") return binding(session.endpoint_binding);
   if (name == "tls_exporter") return binding(session.exporter_binding);
+  if (name == "tls_unique") return binding(session.unique_binding);
   return true;
 }
 

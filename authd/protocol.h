@@ -27,6 +27,7 @@ struct Session {
   // Channel binding data, as bytes; empty: none.
   std::string endpoint_binding;  // tls-server-end-point, RFC 5929
   std::string exporter_binding;  // tls-exporter, RFC 9266
+  std::string unique_binding;    // tls-unique, RFC 5929
 
   bool operator==(const Session&) const = default;
 };

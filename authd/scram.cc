@@ -44,7 +44,8 @@ bool valid_nonce(std::string_view nonce) {
 
 bool ScramServer::take_header(std::string_view flag, std::string_view name) {
   const bool possible = !bindings_.endpoint.empty() ||
-                        !bindings_.exporter.empty();
+                        !bindings_.exporter.empty() ||
+                        !bindings_.unique.empty();
   if (flag.starts_with("p=")) {
     if (!plus_) return fail("channel binding without a -PLUS mechanism");
     binding_ = flag.substr(2);
@@ -98,6 +99,7 @@ std::string ScramServer::challenge(const credentials::ScramKeys& keys,
 std::string ScramServer::binding_data() const {
   if (binding_ == "tls-exporter") return bindings_.exporter;
   if (binding_ == "tls-server-end-point") return bindings_.endpoint;
+  if (binding_ == "tls-unique") return bindings_.unique;
   return {};
 }
 

@@ -15,6 +15,7 @@ class ScramServer {
   struct Bindings {
     std::string endpoint;  // tls-server-end-point
     std::string exporter;  // tls-exporter
+    std::string unique;    // tls-unique
   };
   // `plus`: the mechanism's name ended in -PLUS.
   ScramServer(credentials::Hash hash, bool plus, Bindings bindings)

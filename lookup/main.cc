@@ -107,6 +107,37 @@ class Verifying {
   Timer timer_;
 };
 
+// TLS sessions of the rows that send, and the cleaning of their files.
+class Sessions {
+ public:
+  explicit Sessions(Service& service)
+      : sessions_(service.config().get<"data_directory">(),
+                  [&service](const std::string& row) {
+                    return cache_of(service, row);
+                  },
+                  service.log_as("tlsmgr")),
+        timer_([this] {
+          sessions_.clean();
+          timer_.start(interval);
+        }) {
+    timer_.start(interval);
+  }
+  TlsSessions& sessions() { return sessions_; }
+
+ private:
+  static constexpr Seconds interval{600};
+  static SessionCache cache_of(Service& service, const std::string& name) {
+    for (const ipc::RowWire& row : service.suite())
+      if (row.name == name && (row.program == "smtp" || row.program == "lmtp"))
+        return SessionCache::read(service.config_of(row),
+                                  row.program == "lmtp");
+    return {};
+  }
+
+  TlsSessions sessions_;
+  Timer timer_;
+};
+
 // Logs what anvil has seen, every anvil_status_update_time and at the end.
 class Statistics {
  public:
@@ -147,6 +178,8 @@ int run(Service& service) {
   server.use(dialer);
   Verifying verifying(service);
   server.use(verifying.verifier());
+  Sessions sessions(service);
+  server.use(sessions.sessions());
   Timer patience([&service] { service.finished(); });
   service.when_linked(
       [&server](Arrival arrival) { server.take(std::move(arrival.link)); });

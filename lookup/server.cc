@@ -124,6 +124,14 @@ void Server::handle(Session* session, ipc::Frame frame) {
     begin(session, frame, &Server::verify);
   } else if (auto file = frame.as<ipc::FileFind>()) {
     session->link->reply(frame.id, read_file(*file));
+  } else if (auto wanted = frame.as<ipc::TlsSessionFind>()) {
+    ipc::TlsSessionAnswer found;
+    if (tls_sessions_ != nullptr)
+      found.session = tls_sessions_->find(session->link->name(), wanted->key);
+    session->link->reply(frame.id, found);
+  } else if (auto kept = frame.as<ipc::TlsSessionKeep>()) {
+    if (tls_sessions_ != nullptr)
+      tls_sessions_->keep(session->link->name(), *kept);
   } else if (frame.is<ipc::UserFind>()) {
     begin(session, frame, &Server::user);
   } else if (frame.is<ipc::MailHostsFind>()) {

@@ -20,6 +20,7 @@
 #include "lookup/helper_thread.h"
 #include "lookup/names.h"
 #include "lookup/table_cache.h"
+#include "lookup/tls_sessions.h"
 #include "lookup/verifier.h"
 
 namespace postern::lookup {
@@ -37,6 +38,9 @@ class Server {
 
   // Without one, no address is verified. Must outlive the server.
   void use(Verifier& verifier) { verifier_ = &verifier; }
+
+  // Without one, no TLS session is kept. Must outlive the server.
+  void use(TlsSessions& sessions) { tls_sessions_ = &sessions; }
 
   // Serves the link until it closes.
   void take(std::unique_ptr<ipc::Link> link);
@@ -73,6 +77,7 @@ class Server {
   HelperThread& helper_;
   Dialer* dialer_ = nullptr;
   Verifier* verifier_ = nullptr;
+  TlsSessions* tls_sessions_ = nullptr;
   log::Log log_;
   std::set<std::string> named_files_;  // by tables, to smtp
   std::uint64_t last_session_ = 0;

@@ -36,12 +36,14 @@ void Channel::send_questions() {
 }
 
 Task<mail::ParsedReply> Channel::answer(Millis limit) {
+  const Clock::time_point deadline = Clock::now() + limit;
   if (outstanding_ == 0) {
     send_questions();
     co_await stream_.flush(limit);
   }
   --outstanding_;
-  co_return co_await read(limit);
+  const Millis left = together_ ? left_until(deadline) : limit;
+  co_return co_await read(left);
 }
 
 Task<mail::ParsedReply> Channel::read(Millis limit) {

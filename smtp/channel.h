@@ -24,6 +24,9 @@ class Channel {
 
   void set_pipelining(bool on) { pipelining_ = on; }
   bool pipelining() const { return pipelining_; }
+  // smtp_per_request_deadline: the limit of an answer holds for the question
+  // as well, together with it.
+  void limit_together(bool on) { together_ = on; }
   // Told about each line that is no reply line.
   void when_garbage(std::function<void(std::string_view)> listener) {
     garbage_ = std::move(listener);
@@ -58,6 +61,7 @@ class Channel {
 
   Stream& stream_;
   bool pipelining_ = false;
+  bool together_ = false;
   std::deque<std::string> queued_;
   std::size_t outstanding_ = 0;
   mail::ReplyParser parser_;

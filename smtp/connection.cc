@@ -37,6 +37,7 @@ Connection::Connection(const Surroundings& around, Target target, Terms terms,
       channel_(stream_) {
   channel_.when_garbage(
       [this](std::string_view line) { complain_about(line); });
+  channel_.limit_together(settings_.limits.together);
   if (!settings_.reply_filter.empty())
     channel_.filter_replies(resolver_, settings_.reply_filter);
 }

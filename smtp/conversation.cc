@@ -14,6 +14,9 @@ namespace {
 
 // The message is read and sent in pieces of this many bytes.
 constexpr std::size_t piece_size = 131072;
+// Where the content as a whole must keep a pace: small enough for a slow line
+// to be through with one before its time is over.
+constexpr std::size_t paced_piece_size = 4096;
 
 bool positive(const mail::ParsedReply& reply) { return reply.code / 100 == 2; }
 
@@ -73,7 +76,9 @@ Conversation::Conversation(Connection& connection,
       ledger_(ledger),
       settings_(settings),
       changes_(changes),
-      keep_(keep) {
+      keep_(keep),
+      pace_(settings.limits.data_transfer, settings.limits.together,
+            settings.limits.data_rate) {
   for (const std::size_t i : ledger.open()) addressees_.push_back({i, false});
 }
 
@@ -202,9 +207,11 @@ Task<bool> Conversation::send_message() {
   std::string text;
   std::int64_t at = request_.content_offset;
   const std::int64_t end = at + request_.content_size;
+  const std::size_t largest =
+      settings_.limits.together ? paced_piece_size : piece_size;
   while (at < end) {
     const auto size =
-        std::min<std::size_t>(piece_size, static_cast<std::size_t>(end - at));
+        std::min<std::size_t>(largest, static_cast<std::size_t>(end - at));
     Result<std::string> piece =
         os::read_at(request_.message.get(), size, at, "read message");
     if (!piece || piece->empty()) {
@@ -230,7 +237,7 @@ Task<bool> Conversation::send_message() {
     wire.clear();
     // The last piece leaves together with the dot.
     if (at < end) {
-      co_await stream.flush(settings_.limits.data_transfer);
+      co_await flush_content();
     }
   }
   encoder.finish(wire);
@@ -241,12 +248,22 @@ Task<bool> Conversation::send_message() {
   co_return true;
 }
 
+// What has been put, at the server's pace.
+Task<void> Conversation::flush_content() {
+  Stream& stream = connection_.stream();
+  const std::size_t size = stream.unsent();
+  const Clock::time_point begin = Clock::now();
+  const Millis left = pace_.left();
+  co_await stream.flush(left);
+  pace_.wrote(std::chrono::duration_cast<Millis>(Clock::now() - begin), size);
+}
+
 Task<void> Conversation::end_message() {
   Stream& stream = connection_.stream();
   const Millis age((wall_clock() - request_.arrival) / 1000);
   if (connection_.delays_dot() && age >= settings_.pix.threshold) {
     // The dot must come in a packet of its own.
-    co_await stream.flush(settings_.limits.data_transfer);
+    co_await flush_content();
     co_await pause(settings_.pix.delay);
   }
   stream.put(".\r\n");
@@ -255,7 +272,7 @@ Task<void> Conversation::end_message() {
     stream.put("QUIT\r\n");
     connection_.set_quit_sent();
   }
-  co_await stream.flush(settings_.limits.data_transfer);
+  co_await flush_content();
   connection_.doing(
       "sending end of data -- message may be sent more than once");
 }

@@ -11,6 +11,7 @@
 #include "smtp/content.h"
 #include "smtp/outcome.h"
 #include "smtp/outgoing.h"
+#include "smtp/pace.h"
 
 namespace postern::smtp {
 
@@ -62,6 +63,7 @@ class Conversation {
   Task<bool> send_message();
   bool must_convert() const;
   void refuse_for_us();
+  Task<void> flush_content();
   Task<void> end_message();
   Task<void> take_verdicts();
   void give_verdict(const Addressee& addressee,
@@ -80,6 +82,7 @@ class Conversation {
   Changes changes_;
   bool keep_;
   bool answered_ = false;
+  Pace pace_;
   std::vector<Addressee> addressees_;
 };
 

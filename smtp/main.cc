@@ -71,10 +71,25 @@ class LookupResolver : public Resolver {
   std::unique_ptr<route::Router> router_;  // where addresses are asked for
 };
 
+// Sessions to resume, from the same service.
+class LookupSessions : public TlsSessions {
+ public:
+  explicit LookupSessions(route::LookupClient& lookup) : lookup_(lookup) {}
+  Task<std::string> find(std::string key) override {
+    co_return co_await lookup_.tls_session(std::move(key));
+  }
+  void keep(std::string key, std::string session) override {
+    lookup_.keep_tls_session(std::move(key), std::move(session));
+  }
+
+ private:
+  route::LookupClient& lookup_;
+};
+
 // Null: no destination may want TLS, or it cannot be had, which is logged;
 // mail that must be encrypted then waits.
 std::unique_ptr<TlsClient> make_tls(Service& service, const Settings& settings,
-                                    Resolver& resolver,
+                                    Resolver& resolver, TlsSessions& sessions,
                                     tls::KeyHolder& keys) {
   const log::Log& log = service.log();
   if (settings.tls.level == TlsLevel::none && settings.tls.policy_maps.empty())
@@ -93,7 +108,7 @@ std::unique_ptr<TlsClient> make_tls(Service& service, const Settings& settings,
                 started ? context.trouble().text : started.trouble().text);
     return nullptr;
   }
-  return std::make_unique<TlsClient>(*context, settings, resolver);
+  return std::make_unique<TlsClient>(*context, settings, resolver, &sessions);
 }
 
 int run(Service& service) {
@@ -114,9 +129,10 @@ int run(Service& service) {
     if (!loaded) service.log().fatal(loaded.trouble().text);
   }
   LookupResolver resolver(service.config(), settings, lookup);
+  LookupSessions tls_sessions(lookup);
   tls::ServiceKeys keys(service);
   const std::unique_ptr<TlsClient> tls =
-      make_tls(service, settings, resolver, keys);
+      make_tls(service, settings, resolver, tls_sessions, keys);
   Agent agent(settings, service.log(), resolver, tls.get());
 
   service.when_linked([&agent](Arrival arrival) {

@@ -30,6 +30,8 @@ Limits read_limits(const Twins& twins, bool lmtp) {
   limits.data_done = twins.time("data_done_timeout");
   limits.rset = twins.time("rset_timeout");
   limits.quit = twins.time("quit_timeout");
+  limits.together = twins.flag("per_request_deadline");
+  limits.data_rate = twins.number("min_data_rate");
   return limits;
 }
 

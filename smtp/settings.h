@@ -38,6 +38,11 @@ struct Limits {
   Millis data_done = Seconds(600);
   Millis rset = Seconds(20);
   Millis quit = Seconds(300);
+  // smtp_per_request_deadline: a limit is for a question and its answer, and
+  // that of data_transfer for the content as a whole, as long as the server
+  // takes smtp_min_data_rate bytes a second.
+  bool together = false;
+  std::int64_t data_rate = 500;
 };
 
 // A table of rules (header_checks(5)) and the parameter that names it.
@@ -122,9 +127,7 @@ struct Settings {
   std::size_t body_line_limit = 2048;  // line_length_limit
 
   TlsSettings tls;
-  // Sessions are resumed for so long (smtp_tls_session_cache_database,
-  // smtp_tls_session_cache_timeout); 0: never.
-  Millis tls_session_lifetime{0};
+  bool resume_tls = false;  // smtp_tls_session_cache_database is set
   std::vector<std::string> dane_digests;  // tls_dane_digests
   // A message that has waited for so long may go without TLS after a
   // handshake that failed (minimal_backoff_time).

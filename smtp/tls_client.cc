@@ -3,12 +3,9 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "common/tls/handshake.h"
 
 namespace postern::smtp {
 namespace {
-
-constexpr std::size_t most_sessions = 5'000;
 
 void add_references(const TlsPolicy& policy, tls::Wish& wish) {
   if (policy.level == TlsLevel::fingerprint) {
@@ -36,13 +33,25 @@ Status add_strength(const TlsPolicy& policy, const tls::CommonSettings& common,
   return {};
 }
 
+// By server and everything that a session with it was held to: what was good
+// enough for one policy is not resumed under another.
+std::string session_key(const Target& target, const Settings& settings,
+                        const TlsPolicy& policy, const std::string& basis) {
+  return fmt::format("{}\n{}\n{}\n{}\n{}", target.name_and_port(),
+                     settings.helo_name, basis,
+                     settings.tls.wildcard_for_several_labels,
+                     policy.identity());
+}
+
 }  // namespace
 
 TlsClient::TlsClient(std::shared_ptr<tls::ClientContext> context,
-                     const Settings& settings, Resolver& resolver)
+                     const Settings& settings, Resolver& resolver,
+                     TlsSessions* sessions)
     : context_(std::move(context)),
       settings_(settings),
-      resolver_(resolver) {}
+      resolver_(resolver),
+      sessions_(sessions) {}
 
 Task<Result<tls::Facts>> TlsClient::start(Stream* stream, Target target,
                                           TlsPolicy policy) {
@@ -52,6 +61,7 @@ Task<Result<tls::Facts>> TlsClient::start(Stream* stream, Target target,
   wish.server_name = policy.servername;
   wish.wildcard_for_several_labels = settings_.tls.wildcard_for_several_labels;
   wish.log_untrusted = requires_match(policy.level);
+  wish.forgeable = policy.level == TlsLevel::half_dane;
   add_references(policy, wish);
   const Status strength =
       add_strength(policy, context_->settings().common, wish);
@@ -72,37 +82,42 @@ Task<Result<tls::Facts>> TlsClient::start(Stream* stream, Target target,
     }
     wish.trust_anchors += *anchors;
   }
-  const std::string key = fmt::format("{}\n{}\n{}", wish.peer,
-                                      settings_.helo_name, policy.identity());
-  if (settings_.tls_session_lifetime > Millis(0)) {
-    wish.session = session_for(key);
-    wish.keep = [this, key](std::string session) {
-      keep(key, std::move(session));
-    };
-  }
   const Status prepared = co_await context_->prepare();
   if (!prepared) {
     log.warning("{}: {}", wish.peer, prepared.trouble().text);
     co_return prepared.trouble();
   }
+  const std::string key =
+      session_key(target, settings_, policy, context_->session_basis());
+  co_await add_session(&key, &wish);
+  const bool resuming = !wish.session.empty();
   Result<tls::Facts> facts = co_await tls::connect(
       stream, context_, std::move(wish), settings_.limits.starttls);
-  if (!facts) sessions_.erase(key);
+  // It may be what the server cannot digest.
+  if (!facts && resuming) keep(key, "");
   co_return std::move(facts);
 }
 
-std::string TlsClient::session_for(const std::string& key) {
-  const auto found = sessions_.find(key);
-  if (found == sessions_.end()) return {};
-  if (found->second.until > Clock::now()) return found->second.session;
-  sessions_.erase(found);
-  return {};
+Task<void> TlsClient::add_session(const std::string* key, tls::Wish* wish) {
+  if (sessions_ == nullptr || !settings_.resume_tls) co_return;
+  const log::Log* log = nullptr;
+  if (context_->settings().common.log_level >= 2) log = &context_->log();
+  if (log) log->info("looking for session {} in {} cache", wish->peer, cache());
+  wish->session = co_await sessions_->find(*key);
+  if (log && !wish->session.empty())
+    log->info("reloaded session {} from {} cache", wish->peer, cache());
+  wish->keep = [this, key = *key](std::string session) {
+    keep(key, std::move(session));
+  };
 }
 
 void TlsClient::keep(const std::string& key, std::string session) {
-  if (sessions_.size() >= most_sessions) sessions_.clear();
-  sessions_[key] = {std::move(session),
-                    Clock::now() + settings_.tls_session_lifetime};
+  if (context_->settings().common.log_level >= 2)
+    context_->log().info("{} session {} {} {} cache",
+                         session.empty() ? "remove" : "save",
+                         key.substr(0, key.find('\n')),
+                         session.empty() ? "from" : "to", cache());
+  sessions_->keep(key, std::move(session));
 }
 
 }  // namespace postern::smtp

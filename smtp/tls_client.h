@@ -1,25 +1,26 @@
-// Starts TLS with servers, by the policy of each, and remembers sessions to
-// resume. Next: common/tls/handshake.h.
+// Starts TLS with servers, by the policy of each, and resumes sessions of
+// earlier connections. Next: common/tls/handshake.h, tls_sessions.h.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 
 #include "common/loop/stream.h"
 #include "common/tls/context.h"
-#include "common/tls/facts.h"
+#include "common/tls/handshake.h"
 #include "smtp/route.h"
 #include "smtp/settings.h"
+#include "smtp/tls_sessions.h"
 
 namespace postern::smtp {
 
 class TlsClient {
  public:
-  // `settings` and `resolver` are borrowed; the latter reads the files that
-  // policy tables name.
+  // All but the context are borrowed; `resolver` reads the files that policy
+  // tables name. Null: no session is resumed.
   TlsClient(std::shared_ptr<tls::ClientContext> context,
-            const Settings& settings, Resolver& resolver);
+            const Settings& settings, Resolver& resolver,
+            TlsSessions* sessions);
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;
 
@@ -29,19 +30,14 @@ class TlsClient {
                                  TlsPolicy policy);
 
  private:
-  struct Kept {
-    std::string session;
-    Clock::time_point until;
-  };
+  Task<void> add_session(const std::string* key, tls::Wish* wish);
   void keep(const std::string& key, std::string session);
-  std::string session_for(const std::string& key);
+  const char* cache() const { return settings_.lmtp ? "lmtp" : "smtp"; }
 
   std::shared_ptr<tls::ClientContext> context_;
   const Settings& settings_;
   Resolver& resolver_;
-  // By server and everything that a session with it was held to: what was
-  // good enough for one policy is not resumed under another.
-  std::map<std::string, Kept> sessions_;
+  TlsSessions* sessions_;
 };
 
 }  // namespace postern::smtp

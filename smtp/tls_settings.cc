@@ -95,8 +95,8 @@ Status read_tls_settings(const config::Config& config, bool lmtp,
   out.force_insecure_host = twins.flag("tls_force_insecure_host_tlsa_lookup");
   out.dnssec = settings.use_dnssec;
 
-  if (!twins.text("tls_session_cache_database").empty())
-    settings.tls_session_lifetime = twins.time("tls_session_cache_timeout");
+  settings.resume_tls = !twins.text("tls_session_cache_database").empty() &&
+                        twins.time("tls_session_cache_timeout") > Millis(0);
   settings.dane_digests = split_words(config.get<"tls_dane_digests">());
   settings.plaintext_patience = config.get<"minimal_backoff_time">();
   return {};

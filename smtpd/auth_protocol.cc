@@ -152,6 +152,7 @@ std::string auth_request(std::uint32_t id, const AuthStart& start) {
   }
   put("tls_server_end_point", base64_encode(start.server_end_point));
   put("tls_exporter", base64_encode(start.exporter));
+  put("tls_unique", base64_encode(start.unique));
   // Must be the last.
   if (start.initial) line += "\tresp=" + *start.initial;
   return line + "\n";

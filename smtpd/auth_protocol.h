@@ -54,7 +54,7 @@ struct AuthStart {
   // EXTERNAL: the name that a verified certificate gives.
   std::optional<std::string> certificate_name;
   // Channel bindings of the TLS session, as bytes; empty: none.
-  std::string server_end_point, exporter;
+  std::string server_end_point, exporter, unique;
   // Base64, empty for "=" of the SMTP command; nullopt: none was sent.
   std::optional<std::string> initial;
 };

@@ -57,7 +57,8 @@ SessionMeans Session::means() const {
   if (!facts_.tls) return means;
   means.encrypted = true;
   means.channel_binding =
-      !facts_.tls->server_end_point.empty() || !facts_.tls->exporter.empty();
+      !facts_.tls->server_end_point.empty() ||
+      !facts_.tls->exporter.empty() || !facts_.tls->unique.empty();
   means.client_certificate = trusted_name(*facts_.tls).has_value();
   return means;
 }
@@ -187,6 +188,7 @@ Task<bool> Session::authenticate(std::string method,
     if (facts_.tls && offers_binding(names)) {
       start.server_end_point = facts_.tls->server_end_point;
       start.exporter = facts_.tls->exporter;
+      start.unique = facts_.tls->unique;
     }
     // RFC 4954 section 4: "=" is a response of no bytes.
     if (initial) start.initial = *initial == "=" ? "" : *initial;

@@ -10,6 +10,7 @@
 #include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/tls_sessions.h"
 #include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
 
@@ -58,6 +59,8 @@ constexpr Edge edges[] = {
     edge<UserFind>(Role::local, Role::lookup),
     edge<MailHostsFind>(Role::smtp, Role::lookup),
     edge<FileFind>(Role::smtp, Role::lookup),
+    edge<TlsSessionFind>(Role::smtp, Role::lookup),
+    edge<TlsSessionKeep>(Role::smtp, Role::lookup),
     edge<ClientNameFind>(Role::smtpd, Role::lookup),
     edge<DnsFind>(Role::smtpd, Role::lookup),
     edge<DnsFind>(Role::smtp, Role::lookup),
@@ -83,8 +86,6 @@ constexpr Edge edges[] = {
     edge<SessionKeep>(Role::smtpd, Role::authd),
     edge<IdentityFind>(Role::smtp, Role::authd),
     edge<SignRequest>(Role::smtp, Role::authd),
-    edge<SessionFind>(Role::smtp, Role::authd),
-    edge<SessionKeep>(Role::smtp, Role::authd),
 };
 
 // Every daemon and master; a worker talks to local alone.

@@ -17,6 +17,7 @@
 #include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/tls_sessions.h"
 #include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
 
@@ -119,6 +120,8 @@ std::string pages() {
                AnvilNote, AnvilAnswer>("lookup.h") +
          group<MessageAdmit, RouteWire, FlushRequest, FlushAnswer,
                NoticeRequest, NoticeRecipient, NoticeDone>("queue.h") +
+         group<TlsSessionFind, TlsSessionAnswer, TlsSessionKeep>(
+             "tls_sessions.h") +
          group<VerifyFind, VerifyAnswer, VerifyNote, VerifyNoted>("verify.h") +
          group<StoreRequest, StoreAnswer, ListRequest, ListAnswer, RunRequest,
                RunAnswer, RecipientNames>("worker.h") +

@@ -14,6 +14,10 @@ constexpr Millis table_limit{100'000};
 constexpr Millis user_limit{60'000};
 constexpr Millis names_limit{60'000};
 constexpr Millis anvil_limit{10'000};
+// Mail can do without: a new session costs less than this wait.
+constexpr Millis sessions_limit{5'000};
+// Sessions that wait to be kept; what is more is lost, and made anew.
+constexpr std::size_t most_waiting = 100;
 
 }  // namespace
 
@@ -214,6 +218,28 @@ Task<ipc::DnsAnswer> LookupClient::dns(std::string name, std::string type,
   failed.status = "servfail";
   failed.text = answer.trouble().text;
   co_return std::move(failed);
+}
+
+Task<std::string> LookupClient::tls_session(std::string key) {
+  ipc::TlsSessionFind question;
+  question.key = std::move(key);
+  Result<ipc::TlsSessionAnswer> answer =
+      co_await ask(std::move(question), sessions_limit);
+  if (answer) co_return std::move(answer->session);
+  co_return std::string();
+}
+
+void LookupClient::keep_tls_session(std::string key, std::string session) {
+  if (!lookup_ || sending_.size() >= most_waiting) return;
+  ipc::TlsSessionKeep kept;
+  kept.key = std::move(key);
+  kept.session = std::move(session);
+  sending_.start(send(std::move(kept)));
+}
+
+Task<void> LookupClient::send(ipc::TlsSessionKeep kept) {
+  Result<ipc::Link*> link = co_await lookup_->get(sessions_limit);
+  if (link) (*link)->send(kept);
 }
 
 Task<Result<ipc::VerifyAnswer>> LookupClient::verify(

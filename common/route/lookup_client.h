@@ -15,6 +15,7 @@
 
 #include "common/base/result.h"
 #include "common/ipc/messages/lookup.h"
+#include "common/ipc/messages/tls_sessions.h"
 #include "common/ipc/messages/verify.h"
 #include "common/loop/task.h"
 #include "common/os/users.h"
@@ -72,6 +73,12 @@ class LookupClient {
   // --- files that tables name; `what` as in ipc::FileFind ---
   Task<Result<std::string>> file(std::string path, std::string what);
 
+  // --- TLS sessions of this row; keys as in ipc::TlsSessionFind ---
+  // "": there is none, or nobody to ask.
+  Task<std::string> tls_session(std::string key);
+  // Does not wait. An empty session: forgets the one that is kept.
+  void keep_tls_session(std::string key, std::string session);
+
   // --- address verification ---
   Task<Result<ipc::VerifyAnswer>> verify(ipc::VerifyFind question);
   Task<Result<ipc::VerifyNoted>> verified(ipc::VerifyNote note);
@@ -94,7 +101,10 @@ class LookupClient {
   template <class Q>
   Task<Result<typename Q::Answer>> ask(Q question, Millis limit);
 
+  Task<void> send(ipc::TlsSessionKeep kept);
+
   std::unique_ptr<SharedLink> lookup_;
+  Nursery sending_;  // goes before the link
   bool opens_all_ = false;
   tables::OpenOptions options_;
   // By name as it stands in lists.

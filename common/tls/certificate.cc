@@ -106,6 +106,17 @@ std::string fingerprint(const X509* certificate, const std::string& digest) {
   return colons(bytes, length);
 }
 
+std::string legacy_key_fingerprint(const X509* certificate,
+                                   const std::string& digest) {
+  unsigned char bytes[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  const EVP_MD* md = digest_of(digest);
+  if (md == nullptr ||
+      X509_pubkey_digest(certificate, md, bytes, &length) != 1)
+    return "";
+  return colons(bytes, length);
+}
+
 PeerCertificate describe(const X509* certificate, const std::string& digest) {
   PeerCertificate out;
   out.present = true;

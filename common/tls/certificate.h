@@ -16,6 +16,11 @@ PeerCertificate describe(const X509* certificate, const std::string& digest);
 // "AB:CD:…" of the whole certificate.
 std::string fingerprint(const X509* certificate, const std::string& digest);
 
+// Of the bits of the public key alone, as Postfix 2.9.0 to 2.9.5 had it
+// (tls_legacy_public_key_fingerprints).
+std::string legacy_key_fingerprint(const X509* certificate,
+                                   const std::string& digest);
+
 // Why the chain is not trusted, in the words of Postfix's log; "" for X509_V_OK.
 std::string verify_fault(long code, const X509* certificate);
 

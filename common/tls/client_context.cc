@@ -1,4 +1,5 @@
 #include "common/tls/certificate.h"
+#include "common/tls/client_sessions.h"
 #include "common/tls/connection.h"
 #include "common/tls/trust.h"
 
@@ -16,19 +17,6 @@ int note_certificate(int fine, X509_STORE_CTX* store) {
   Connection* connection = ssl == nullptr ? nullptr : connection_of(ssl);
   if (connection != nullptr) connection->fault.note(store);
   return 1;
-}
-
-// A session that a later connection may resume.
-int session_arrived(SSL* ssl, SSL_SESSION* session) {
-  const Connection* connection = connection_of(ssl);
-  if (connection == nullptr || !connection->keep) return 0;
-  const int size = i2d_SSL_SESSION(session, nullptr);
-  if (size <= 0) return 0;
-  std::string bytes(static_cast<std::size_t>(size), '\0');
-  auto* at = reinterpret_cast<unsigned char*>(bytes.data());
-  i2d_SSL_SESSION(session, &at);
-  connection->keep(std::move(bytes));
-  return 0;
 }
 
 }  // namespace
@@ -59,6 +47,7 @@ Status ClientContext::start() {
       context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL |
                    SSL_SESS_CACHE_NO_AUTO_CLEAR);
   SSL_CTX_sess_set_new_cb(context, session_arrived);
+  session_basis_ = basis_of(settings_, trust_.get(), nullptr);
   return {};
 }
 
@@ -89,6 +78,7 @@ Task<Status> ClientContext::prepare() {
     co_return Status();
   }
   identities_ = std::move(*parsed);
+  session_basis_ = basis_of(settings_, trust_.get(), identities_.get());
   version_ = answer->version;
   co_return Status();
 }

@@ -17,6 +17,7 @@ struct Connection {
   std::string peer;
   std::string server_name;  // asked for, and served
   std::function<void(std::string)> keep;  // new sessions of a client
+  std::string early_session;  // that came before the handshake was over
   VerifyError fault;  // of a server's chain, where this is a client
   bool handshaking = true;
 

@@ -4,6 +4,8 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 
+#include <algorithm>
+
 #include "common/tls/certificate.h"
 #include "common/tls/names.h"
 
@@ -67,13 +69,30 @@ void read_signatures(SSL* ssl, const X509* peer, Facts& facts) {
   if (peer != nullptr) theirs = signature_of(X509_get0_pubkey(peer), other);
 }
 
+// The first Finished message of the handshake (RFC 5929 section 3.1), which is
+// the server's where a session was resumed. Without the extended master secret
+// two connections can be made to have the same (RFC 7627 section 1).
+std::string first_finished(const SSL* ssl, bool resumed) {
+  const bool ours = (SSL_is_server(ssl) == 1) == resumed;
+  unsigned char bytes[EVP_MAX_MD_SIZE];
+  const std::size_t size =
+      ours ? SSL_get_finished(ssl, bytes, sizeof bytes)
+           : SSL_get_peer_finished(ssl, bytes, sizeof bytes);
+  return std::string(reinterpret_cast<char*>(bytes),
+                     std::min(size, sizeof bytes));
+}
+
 void read_bindings(SSL* ssl, const X509* peer, Facts& facts) {
   const bool server = SSL_is_server(ssl) == 1;
   const X509* certificate = server ? SSL_get_certificate(ssl) : peer;
   // Which certificate a resumed session began with, a server does not know.
   if (certificate != nullptr && !(server && facts.resumed))
     facts.server_end_point = end_point_binding(certificate);
-  if (SSL_version(ssl) < TLS1_3_VERSION) return;
+  if (SSL_version(ssl) < TLS1_3_VERSION) {
+    if (SSL_get_extms_support(ssl) == 1)
+      facts.unique = first_finished(ssl, facts.resumed);
+    return;
+  }
   constexpr char label[] = "EXPORTER-Channel-Binding";
   unsigned char bytes[32];
   if (SSL_export_keying_material(ssl, bytes, sizeof bytes, label,
@@ -119,7 +138,7 @@ bool by_verification(SSL* ssl, const Wish& wish, std::string* which) {
 
 }  // namespace
 
-Facts facts_of(SSL* ssl, const std::string& digest) {
+Facts facts_of(SSL* ssl, const CommonSettings& settings) {
   Facts facts;
   facts.protocol = SSL_get_version(ssl);
   const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl);
@@ -128,7 +147,10 @@ Facts facts_of(SSL* ssl, const std::string& digest) {
   facts.resumed = SSL_session_reused(ssl) == 1;
   const X509Certificate peer(SSL_get1_peer_certificate(ssl));
   if (peer) {
-    facts.peer = describe(peer.get(), digest);
+    facts.peer = describe(peer.get(), settings.digest);
+    if (settings.legacy_key_digest)
+      facts.peer.key_fingerprint =
+          legacy_key_fingerprint(peer.get(), settings.digest);
     const long code = SSL_get_verify_result(ssl);
     facts.peer.trusted = code == X509_V_OK;
     facts.peer.fault = verify_fault(code, peer.get());

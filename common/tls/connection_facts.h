@@ -7,8 +7,8 @@
 
 namespace postern::tls {
 
-// After a successful handshake. `digest`: of the fingerprints.
-Facts facts_of(SSL* ssl, const std::string& digest);
+// After a successful handshake. The settings say how fingerprints are made.
+Facts facts_of(SSL* ssl, const CommonSettings& settings);
 
 // A client: does the server's certificate fit the wish? Sets matched and
 // matched_by, and where the level leaves no other trust, trusted. `fault` is

@@ -106,6 +106,9 @@ class ClientContext {
   // a client certificate: it is then not presented, with a warning.
   Task<Status> prepare();
   Ssl connection();
+  // After prepare(). A session may be resumed only where this is what it was
+  // when the session was made: what was trusted then, and as whom we came.
+  const std::string& session_basis() const { return session_basis_; }
 
  private:
   ClientContext(ClientSettings settings, KeyHolder* holder, log::Log log)
@@ -121,6 +124,7 @@ class ClientContext {
   X509Trust trust_;
   SslCtx context_;
   std::shared_ptr<Identities> identities_;
+  std::string session_basis_;
   std::string version_;
   std::string complaint_;
   Clock::time_point checked_{};

@@ -49,10 +49,11 @@ struct Facts {
   bool matched = false;
   std::string matched_by;  // "fingerprint", "TLSA 3 1 1", the name
 
-  // Channel bindings (RFC 5929 tls-server-end-point, RFC 9266 tls-exporter);
-  // empty where the connection has none.
+  // Channel bindings (RFC 5929 tls-server-end-point and tls-unique, RFC 9266
+  // tls-exporter); empty where the connection has none.
   std::string server_end_point;
-  std::string exporter;
+  std::string exporter;  // from TLS 1.3 on
+  std::string unique;    // up to TLS 1.2
 };
 
 // "TLSv1.3 with cipher X (256/256 bits) key-exchange … server-digest SHA256".

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "common/os/files.h"
 #include "common/tls/certificate.h"
+#include "common/tls/client_sessions.h"
 #include "common/tls/connection.h"
 #include "common/tls/connection_facts.h"
 #include "common/tls/fiber.h"
@@ -95,15 +97,20 @@ void log_failure(const Connection& connection, const Step& step) {
   }
 }
 
-void log_success(const Connection& connection, const Facts& facts,
-                 bool log_untrusted) {
+void log_success(const Connection& connection, Facts facts,
+                 const Wish& wish) {
   const log::Log& log = connection.log();
   const PeerCertificate& peer = facts.peer;
   const bool verbose = connection.log_level() >= 2;
   // A fingerprint needs no authority beside it.
   const bool doubtful = peer.present && !peer.trusted && !facts.matched;
-  if (doubtful && (verbose || log_untrusted)) {
-    if (connection.fault.present())
+  if (verbose && facts.resumed)
+    log.info("{}: Reusing old session", connection.peer);
+  if (doubtful && (verbose || wish.log_untrusted)) {
+    if (facts.resumed)
+      log.info("{}: re-using session with untrusted certificate, look for "
+               "details earlier in the log", connection.peer);
+    else if (connection.fault.present())
       log.info(std::string_view(
           verify_line(connection.fault, connection.peer, true)));
     else
@@ -115,6 +122,10 @@ void log_success(const Connection& connection, const Facts& facts,
              "pkey_fingerprint={}",
              connection.peer, peer.subject, peer.issuer, peer.fingerprint,
              peer.key_fingerprint);
+  if (facts.matched && wish.forgeable) {
+    facts.matched = false;
+    facts.peer.trusted = true;
+  }
   if (connection.log_level() >= 1)
     log.info(std::string_view(connection_line(
         facts, connection.server ? "from" : "to", connection.peer)));
@@ -255,15 +266,25 @@ Status set_wish(SSL* ssl, const Wish& wish, const log::Log& log) {
       !set_server_name(ssl, wish.server_name))
     return give_up("3.5", "the server name \"" + wish.server_name +
                               "\" cannot be sent");
-  if (!wish.session.empty()) {
-    const auto* at = reinterpret_cast<const unsigned char*>(
-        wish.session.data());
-    const SslSession session(d2i_SSL_SESSION(
-        nullptr, &at, static_cast<long>(wish.session.size())));
-    if (session) SSL_set_session(ssl, session.get());
-    ERR_clear_error();
-  }
+  if (!wish.session.empty())
+    if (const SslSession old = session_of(wish.session, std::time(nullptr)))
+      SSL_set_session(ssl, old.get());
   return {};
+}
+
+// What is said of the sessions of a connection that has been made.
+void settle_sessions(const Wish& wish, const Facts& facts,
+                     Connection* connection) {
+  if (!connection->keep) return;
+  const bool must_match =
+      !wish.names.empty() || !wish.fingerprints.empty() || !wish.tlsa.empty();
+  if (must_match && !facts.matched) {
+    if (facts.resumed) connection->keep("");
+    connection->keep = nullptr;
+  } else if (!connection->early_session.empty()) {
+    connection->keep(std::move(connection->early_session));
+  }
+  connection->early_session.clear();
 }
 
 }  // namespace
@@ -286,9 +307,9 @@ Task<Result<Facts>> accept(Stream* stream,
     log_failure(*attempt.connection, step);
     co_return try_later("7.0", "handshake failure");
   }
-  Facts facts = facts_of(attempt.ssl.get(), context->settings().common.digest);
+  Facts facts = facts_of(attempt.ssl.get(), context->settings().common);
   facts.server_name = attempt.connection->server_name;
-  log_success(*attempt.connection, facts, false);
+  log_success(*attempt.connection, facts, {});
   attempt.finish(stream);
   co_return facts;
 }
@@ -313,9 +334,10 @@ Task<Result<Facts>> connect(Stream* stream,
     log_failure(*attempt.connection, step);
     co_return try_later("7.0", "handshake failure");
   }
-  Facts facts = facts_of(attempt.ssl.get(), context->settings().common.digest);
+  Facts facts = facts_of(attempt.ssl.get(), context->settings().common);
   match(attempt.ssl.get(), wish, &facts, &attempt.connection->fault);
-  log_success(*attempt.connection, facts, wish.log_untrusted);
+  log_success(*attempt.connection, facts, wish);
+  settle_sessions(wish, facts, attempt.connection.get());
   attempt.finish(stream);
   co_return facts;
 }

@@ -47,9 +47,14 @@ struct Wish {
   // context's authorities.
   std::string trust_anchors;
   bool wildcard_for_several_labels = true;
+  // The names were learnt in a way that can be forged: who matches is logged
+  // as Trusted, not as Verified.
+  bool forgeable = false;
   bool log_untrusted = false;  // say why a certificate is not trusted
   // A session of an earlier connection to resume, and who keeps new ones (may
-  // be called at any time while the stream lives; must outlive it).
+  // be called at any time while the stream lives; must outlive it). Of a
+  // server that should have matched and did not, none is kept: it is to show
+  // its certificate again. "": the one to resume is of no more use.
   std::string session;
   std::function<void(std::string session)> keep;
 };

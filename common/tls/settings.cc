@@ -121,6 +121,8 @@ class Reader {
     c.append_default_ca = config_.get<"tls_append_default_CA">();
     const std::string digest = name("_tls_fingerprint_digest");
     c.digest = taken(digest, known_digest(config_.text(digest)));
+    c.legacy_key_digest =
+        config_.get<"tls_legacy_public_key_fingerprints">();
     const std::string level = text("_tls_loglevel");
     const std::optional<std::int64_t> number = parse_number(trim(level));
     if (!number || *number < 0)

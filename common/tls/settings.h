@@ -23,6 +23,7 @@ struct CommonSettings {
   std::string ca_file, ca_path;
   bool append_default_ca = false;
   std::string digest;         // of fingerprints, as OpenSSL names it
+  bool legacy_key_digest = false;  // tls_legacy_public_key_fingerprints
   int verify_depth = 9;
   int log_level = 0;          // 0 to 4
 };

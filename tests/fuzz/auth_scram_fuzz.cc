@@ -18,7 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   const ScramKeys keys{Hash::sha256, 4096, "salt", std::string(32, 'k'),
                        std::string(32, 's')};
   for (const bool plus : {false, true}) {
-    ScramServer server(Hash::sha256, plus, {"endpoint", plus ? "exporter" : ""});
+    ScramServer server(Hash::sha256, plus,
+                       {"endpoint", plus ? "exporter" : "",
+                        plus ? "unique" : ""});
     if (!server.first(first)) continue;
     if (server.user().empty()) std::abort();
     server.challenge(keys, "nonce");

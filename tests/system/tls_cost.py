@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What a TLS handshake costs: full handshakes of TLS 1.3 against smtpd (in
 wrapper mode, with the keys in authd) and against `openssl s_server` with the
-same key. Not a test; prints a table. Run: tls_cost.py BIN [SECONDS]"""
+same key; and what an idle session takes. Not a test; prints a table.
+Run: tls_cost.py BIN [SECONDS]; 0 leaves the handshakes out."""
 
 import os
 import pathlib
@@ -83,22 +84,43 @@ def plain_server(cert, key, kind, seconds):
         server.wait()
 
 
-def idle_sessions(suite, port, count):
-    """Private memory that each idle TLS session takes."""
+def serves(pid, sessions):
+    """Is it the process that has the other ends?"""
+    inodes = {os.readlink(fd) for fd in
+              pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+    table = pathlib.Path("/proc/net/tcp").read_text().splitlines()
+    peer = f"{sessions[0].getsockname()[1]:04X}"
+    return any(f"socket:[{line.split()[9]}]" in inodes for line in table[1:]
+               if line.split()[2].endswith(":" + peer))
+
+
+def idle_sessions(suite, port, count, tls):
+    """Private memory that each idle session takes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
 
+    if tls:
+        context.minimum_version = context.maximum_version = tls
+
     def opened():
-        s = context.wrap_socket(
-            socket.create_connection(("127.0.0.1", port), 60))
+        s = socket.create_connection(("127.0.0.1", port), 60)
+        s.recv(1000)
+        s.sendall(b"EHLO client.test\r\n")
+        s.recv(1000)
+        if not tls:
+            return s
+        s.sendall(b"STARTTLS\r\n")
+        s.recv(1000)
+        s = context.wrap_socket(s)
+        s.sendall(b"EHLO client.test\r\n")
         s.recv(1000)
         return s
     some = [opened() for _ in range(20)]
-    pids = suite.pids("smtpd")
+    pids = [pid for pid in suite.pids("smtpd") if serves(pid, some)]
     before = private_kib(pids)
     some += [opened() for _ in range(count)]
-    print(f"private memory of an idle TLS session: "
+    print(f"private memory of an idle session, {tls.name if tls else 'plain'}: "
           f"{(private_kib(pids) - before) / count:.1f} KiB ({count} open)")
     for s in some:
         s.close()
@@ -109,8 +131,15 @@ def main():
     suite = Suite.real(sys.argv[1])
     pairs = {kind: make(suite.top, kind) for kind in ("RSA-2048", "P-256")}
     ports = {kind: free_port() for kind in pairs}
+    # A process of its own for each, as what is given back is not all given
+    # back to the system.
+    idle = [free_port() for _ in range(3)]
+    cert, key = pairs["P-256"]
     suite.configure(
-        rows="".join(f"""\
+        smtpd_tls_security_level="may", smtpd_tls_cert_file=cert,
+        smtpd_tls_key_file=key, smtpd_timeout="300s",
+        rows="".join(f"{port} inet n - n - 1 smtpd\n" for port in idle) +
+        "".join(f"""\
 {ports[kind]} inet n - n - 1 smtpd
   -o smtpd_tls_wrappermode=yes
   -o smtpd_tls_cert_file={cert}
@@ -120,11 +149,13 @@ def main():
         smtpd_sessions_per_process="3000")
     try:
         suite.start()
-        for kind, (cert, key) in pairs.items():
+        for kind, (cert, key) in pairs.items() if seconds else ():
             plain_server(cert, key, kind, seconds)
             report(f"smtpd and authd, {kind}", ports[kind],
                    lambda: suite.pids("smtpd") + suite.pids("authd"), seconds)
-        idle_sessions(suite, ports["P-256"], 500)
+        for port, tls in zip(idle, (None, ssl.TLSVersion.TLSv1_2,
+                                    ssl.TLSVersion.TLSv1_3)):
+            idle_sessions(suite, port, 1000, tls)
     finally:
         suite.close()
 

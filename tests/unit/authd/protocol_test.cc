@@ -21,12 +21,13 @@ TEST_CASE("A request has its session and its response") {
       "AUTH\t7\tplain\tservice=smtp\tnologin\tlip=192.0.2.1\trip=198.51.100.2"
       "\tlport=587\trport=4444\tsecured=tls\tvalid-client-cert"
       "\tcert_username=b\001tb\ttls_exporter=AAEC\ttls_server_end_point=/w=="
+      "\ttls_unique=AwQ="
       "\tsome_other=1\tfinal-resp-ok\tno-penalty\tresp=AGIAcA==");
   CHECK(line.id == 7);
   CHECK(line.mechanism == "PLAIN");
   CHECK(line.session == Session{"smtp", "192.0.2.1", "587", "198.51.100.2",
                                 "4444", true, true, true, "b\tb", "\xff",
-                                std::string("\0\1\2", 3)});
+                                std::string("\0\1\2", 3), "\3\4"});
   CHECK(line.takes_final_response);
   CHECK(line.response == std::string("\0b\0p", 4));
   CHECK(parsed<AuthLine>("AUTH\t1\tX\tservice=s\tresp=").response == "");

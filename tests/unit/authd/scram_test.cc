@@ -92,7 +92,7 @@ TEST_CASE("First messages that are taken, and that are not") {
   for (const Case& each : cases) {
     CAPTURE(each.message, each.plus, each.bound);
     ScramServer server(Hash::sha256, each.plus,
-                       {"", each.bound ? "binding" : ""});
+                       {"", each.bound ? "binding" : "", ""});
     CHECK(server.first(each.message) == (*each.why == '\0'));
     CHECK(server.why() == each.why);
   }
@@ -112,10 +112,12 @@ TEST_CASE("The channel that the client sees must be the one that we see") {
   };
   for (const Case& each : {Case{"tls-exporter", "EXPORTER", true},
                            Case{"tls-server-end-point", "ENDPOINT", true},
+                           Case{"tls-unique", "UNIQUE", true},
+                           Case{"tls-unique", "EXPORTER", false},
                            Case{"tls-exporter", "ENDPOINT", false},
                            Case{"tls-server-end-point", "", false}}) {
     CAPTURE(each.type, each.seen);
-    ScramServer server(Hash::sha256, true, {"ENDPOINT", "EXPORTER"});
+    ScramServer server(Hash::sha256, true, {"ENDPOINT", "EXPORTER", "UNIQUE"});
     const std::string header = "p=" + std::string(each.type) + ",,";
     const std::string bare = "n=bob,r=abc";
     REQUIRE(server.first(header + bare));

@@ -46,7 +46,7 @@ struct TlsWorld : World {
     REQUIRE(client.fault.empty());
     auto context = tls::ClientContext::make(client, &keys, log);
     REQUIRE(context);
-    tls = std::make_unique<TlsClient>(*context, settings, resolver);
+    tls = std::make_unique<TlsClient>(*context, settings, resolver, nullptr);
   }
   bool logged(const std::string& text) const {
     for (const std::string& line : lines)

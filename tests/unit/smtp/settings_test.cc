@@ -30,6 +30,19 @@ TEST_CASE("a row of lmtp reads the parameters that begin with lmtp_") {
   CHECK(settings(main, true).limits.rcpt == Seconds(9));
 }
 
+TEST_CASE("a limit can be for all of a request, and the rate that goes along") {
+  CHECK_FALSE(settings("").limits.together);
+  const std::string main = "smtp_per_request_deadline = yes\n"
+                           "smtp_min_data_rate = 100\n"
+                           "lmtp_min_data_rate = 200\n";
+  CHECK(settings(main).limits.together);
+  CHECK(settings(main).limits.data_rate == 100);
+  CHECK_FALSE(settings(main, true).limits.together);
+  CHECK(settings(main, true).limits.data_rate == 200);
+  // The name of Postfix before 3.7.
+  CHECK(settings("smtp_per_record_deadline = yes\n").limits.together);
+}
+
 TEST_CASE("TLS levels come from one parameter, or from those before it") {
   struct Case {
     const char* main;

@@ -2,12 +2,20 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
+
+#include <ctime>
+#include <fstream>
+#include <set>
 
 #include "authd/key_pem.h"
 #include "authd/key_sessions.h"
 #include "authd/key_signing.h"
 #include "authd/key_store.h"
+#include "common/tls/client_sessions.h"
 #include "common/tls/handshake.h"
 #include "tests/support/certificates.h"
 
@@ -160,6 +168,7 @@ class Pair {
   }
   Nursery& nursery() { return *nursery_; }
   Loop& loop() { return loop_; }
+  ClientContext& client() { return *client_; }
   const std::string& log_text() const { return lines_; }
 
   Holder holder, client_holder;
@@ -210,6 +219,8 @@ TEST_CASE("every kind of key signs in every version, elsewhere") {
           std::string::npos);
     CHECK(pair.accepted->exporter == pair.connected->exporter);
     CHECK(pair.accepted->server_end_point == pair.connected->server_end_point);
+    CHECK(pair.accepted->unique == pair.connected->unique);
+    CHECK(pair.accepted->unique.empty() != pair.accepted->exporter.empty());
   }
 }
 
@@ -295,6 +306,35 @@ TEST_CASE("a client's certificate is known by its fingerprints") {
     CHECK(pair.client_holder.signatures == 1);
     CHECK(pair.client_holder.strange == 0);
   }
+}
+
+TEST_CASE("the key's fingerprint can be that of Postfix 2.9.0") {
+  const test::MadeCertificate client = test::self_signed("EC", "client");
+  const auto print = [&client](const std::string& legacy) {
+    Pair pair("smtpd_tls_ask_ccert=yes\nsmtpd_tls_fingerprint_digest=sha256\n"
+              "tls_legacy_public_key_fingerprints=" + legacy);
+    pair.holder.add("", test::self_signed("EC", "mx.example.com"));
+    pair.client_holder.add("", client);
+    pair.shake();
+    REQUIRE(pair.accepted);
+    return pair.accepted->peer.key_fingerprint;
+  };
+  // The bits of the key itself, and with their algorithm before them.
+  BIO* source = BIO_new_mem_buf(client.certificate.data(),
+                                static_cast<int>(client.certificate.size()));
+  const X509Certificate parsed(
+      PEM_read_bio_X509(source, nullptr, nullptr, nullptr));
+  BIO_free(source);
+  const ASN1_BIT_STRING* bits = X509_get0_pubkey_bitstr(parsed.get());
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  EVP_Digest(ASN1_STRING_get0_data(bits),
+             static_cast<std::size_t>(ASN1_STRING_length(bits)), digest,
+             nullptr, EVP_sha256(), nullptr);
+  std::string expected;
+  for (int i = 0; i < 32; ++i)
+    expected += fmt::format("{}{:02X}", i == 0 ? "" : ":", digest[i]);
+  CHECK(print("yes") == expected);
+  CHECK(print("no") != expected);
 }
 
 TEST_CASE("a server is matched by fingerprint, TLSA or nothing") {
@@ -413,6 +453,93 @@ TEST_CASE("sessions are resumed by ticket, and by id where there is none") {
     CHECK(pair.accepted->resumed);
     CHECK(pair.holder.signatures == 1);
   }
+}
+
+namespace {
+
+// A connection and the first line over it, which brings the tickets of TLS 1.3.
+void greet(Pair& pair, const Wish& wish) {
+  pair.shake(wish);
+  REQUIRE(pair.connected);
+  std::string got;
+  pair.nursery().start(pair.send(pair.near.get(), "220 x\r\n"));
+  pair.nursery().start(pair.receive(pair.far.get(), 7, &got));
+  pair.run();
+}
+
+}  // namespace
+
+TEST_CASE("a session is kept of a server that is who it should be") {
+  for (const char* version : {"TLSv1.2", "TLSv1.3"}) {
+    CAPTURE(version);
+    Pair pair("smtp_tls_loglevel=2\nsmtpd_tls_protocols=" +
+              std::string(version));
+    const test::MadeCertificate made = test::self_signed("EC", "mx.example.com");
+    pair.holder.add("", made);
+    std::vector<std::string> kept;
+    Wish wish;
+    wish.trust_anchors = made.certificate;
+    wish.names = {"mx.other.example"};
+    wish.keep = [&kept](std::string bytes) { kept.push_back(std::move(bytes)); };
+    greet(pair, wish);
+    CHECK_FALSE(pair.connected->matched);
+    CHECK(kept.empty());
+
+    wish.names = {"mx.example.com"};
+    greet(pair, wish);
+    CHECK(pair.connected->matched);
+    REQUIRE(kept.size() == 1);
+
+    // Resumed, it is still who it was.
+    wish.session = kept.back();
+    greet(pair, wish);
+    CHECK(pair.connected->resumed);
+    CHECK(pair.connected->matched);
+    CHECK(pair.connected->peer.trusted);
+    CHECK(pair.accepted->unique == pair.connected->unique);
+    CHECK(pair.log_text().find(": Reusing old session") != std::string::npos);
+  }
+}
+
+TEST_CASE("a session goes with the certificate that it began with") {
+  Pair pair("");
+  pair.holder.add("", test::self_signed("EC", "mx.example.com"));
+  std::string kept;
+  Wish wish;
+  wish.keep = [&kept](std::string bytes) { kept = std::move(bytes); };
+  greet(pair, wish);
+  const std::time_t now = std::time(nullptr);
+  CHECK(session_of(kept, now));
+  CHECK_FALSE(session_of(kept, now + 2 * 86400));
+  CHECK_FALSE(session_of("", now));
+  CHECK_FALSE(session_of(kept.substr(0, kept.size() / 2), now));
+}
+
+TEST_CASE("sessions of other authorities and certificates are others") {
+  const std::string path = "/tmp/postern-authority-" +
+                           std::to_string(::getpid()) + ".pem";
+  const std::string setting = "smtp_tls_CAfile=" + path;
+  const std::string one = test::self_signed("EC", "one").certificate;
+  const std::string two = test::self_signed("EC", "two").certificate;
+  const auto basis = [&path](const std::string& authority,
+                             const std::string& settings, bool certificate) {
+    std::ofstream(path) << authority;
+    Pair pair(settings);
+    ::unlink(path.c_str());
+    if (certificate) {
+      pair.holder.add("", test::self_signed("EC", "mx.example.com"));
+      pair.client_holder.add("", test::self_signed("EC", "client"));
+      pair.shake();
+    }
+    return pair.client().session_basis();
+  };
+  const std::string first = basis(one, setting, false);
+  CHECK(basis(one, setting, false) == first);
+  const std::set<std::string> different = {
+      first, basis(two, setting, false), basis(one + two, setting, false),
+      basis(one, "", false), basis(one, setting, true),
+      basis(one, setting + "\nsmtp_tls_scert_verifydepth=3", false)};
+  CHECK(different.size() == 6);
 }
 
 TEST_CASE("a handshake without a signature fails with a word in the log") {
