@@ -19,6 +19,7 @@
 #include "lookup/dialer.h"
 #include "lookup/helper_thread.h"
 #include "lookup/names.h"
+#include "lookup/screen_cache.h"
 #include "lookup/table_cache.h"
 #include "lookup/verifier.h"
 
@@ -37,6 +38,10 @@ class Server {
 
   // Without one, no address is verified. Must outlive the server.
   void use(Verifier& verifier) { verifier_ = &verifier; }
+
+  // Without one, nothing is remembered of clients that were screened. Must
+  // outlive the server.
+  void use(ScreenCache& cache) { screen_ = &cache; }
 
   // Serves the link until it closes.
   void take(std::unique_ptr<ipc::Link> link);
@@ -65,6 +70,7 @@ class Server {
   Task<ipc::MailHostsAnswer> mail_hosts(ipc::MailHostsFind question);
   Task<ipc::ClientNameAnswer> client_name(ipc::ClientNameFind question);
   Task<ipc::DnsAnswer> records(ipc::DnsFind question);
+  Task<ipc::DnsListAnswer> list(ipc::DnsListFind question);
   void check_answered();
 
   TableCache& tables_;
@@ -73,6 +79,7 @@ class Server {
   HelperThread& helper_;
   Dialer* dialer_ = nullptr;
   Verifier* verifier_ = nullptr;
+  ScreenCache* screen_ = nullptr;
   log::Log log_;
   std::set<std::string> named_files_;  // by tables, to smtp
   std::uint64_t last_session_ = 0;

@@ -109,6 +109,7 @@ class Supervisor {
   bool held_back(const UnitState& state) const;
   void start_unit(UnitState& state);
   bool start_process(UnitState& state);
+  std::vector<config::Endpoint> endpoints_of(const Unit& unit) const;
   ipc::Welcome welcome_for(const UnitState& state) const;
   Task<> converse(Process* process);
   void handle(Process& process, ipc::Frame frame);

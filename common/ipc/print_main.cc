@@ -17,6 +17,7 @@
 #include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/screen.h"
 #include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
 
@@ -119,6 +120,8 @@ std::string pages() {
          group<MessageAdmit, RouteWire, FlushRequest, FlushAnswer,
                NoticeRequest, NoticeRecipient, NoticeDone>("queue.h") +
          group<VerifyFind, VerifyAnswer, VerifyNote, VerifyNoted>("verify.h") +
+         group<ScreenFind, ScreenAnswer, ScreenKeep, DnsListFind,
+               DnsListAnswer>("screen.h") +
          group<StoreRequest, StoreAnswer, ListRequest, ListAnswer, RunRequest,
                RunAnswer, RecipientNames>("worker.h") +
          "## `common/ipc/wire.h`\n\n" + message_text<TroubleWire>();

@@ -14,6 +14,7 @@
 #include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/screen.h"
 #include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
 
@@ -58,7 +59,8 @@ using All = Messages<
     RoomFind, IdentityAnswer, IdentityFind, SignAnswer, SignRequest,
     TicketKeysAnswer, TicketKeysFind, SessionAnswer, SessionFind, SessionKeep,
     SecretFileAnswer, SecretFileRequest, FileAnswer, FileFind, VerifyAnswer,
-    VerifyFind, VerifyNoted, VerifyNote>;
+    VerifyFind, VerifyNoted, VerifyNote, ScreenAnswer, ScreenFind,
+    ScreenKeep, DnsListAnswer, DnsListFind>;
 
 }  // namespace
 
