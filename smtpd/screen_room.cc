@@ -11,12 +11,22 @@ void ScreenRoom::left(const std::string& address) {
   if (found != clients_.end() && --found->second == 0) clients_.erase(found);
 }
 
-bool ScreenRoom::reconsider() {
+void ScreenRoom::test_begins() {
+  ++testing_;
+  reconsider();
+}
+
+void ScreenRoom::test_ends() {
+  --testing_;
+  reconsider();
+}
+
+void ScreenRoom::reconsider() {
   const bool before = stressed_;
-  if (limit_ <= 0) return false;
+  if (limit_ <= 0) return;
   if (!stressed_ && testing_ * 10 >= limit_ * 9) stressed_ = true;
   else if (stressed_ && testing_ * 10 < limit_ * 7) stressed_ = false;
-  return stressed_ != before;
+  if (stressed_ != before && changed_) changed_();
 }
 
 }  // namespace postern::smtpd

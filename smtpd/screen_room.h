@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <unordered_map>
 
@@ -18,8 +19,8 @@ class ScreenRoom {
   void left(const std::string& address);
 
   // Tested now; those that only have to be told to go are not.
-  void test_begins() { ++testing_; }
-  void test_ends() { --testing_; }
+  void test_begins();
+  void test_ends();
   std::int64_t testing() const { return testing_; }
   // Passed, and waiting for a session.
   void wait_begins() { ++waiting_; }
@@ -27,14 +28,20 @@ class ScreenRoom {
   std::int64_t waiting() const { return waiting_; }
 
   // Under stress from nine tenths of the limit up to when less than seven
-  // tenths are left. True: this has just changed.
-  bool reconsider();
+  // tenths are left.
   bool stressed() const { return stressed_; }
+  // Called at each change of that.
+  void when_stressed(std::function<void()> callback) {
+    changed_ = std::move(callback);
+  }
 
  private:
+  void reconsider();
+
   std::int64_t limit_;
   std::int64_t testing_ = 0, waiting_ = 0;
   bool stressed_ = false;
+  std::function<void()> changed_;
   std::unordered_map<std::string, std::int64_t> clients_;
 };
 

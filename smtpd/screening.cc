@@ -15,6 +15,22 @@ constexpr Millis place_limit = Seconds(100);
 // Beside those at the screen and in sessions: clients that are told to go.
 constexpr std::int64_t most_leaving = 200;
 
+UpstreamProxy make(const config::Config& config, const log::Log& log,
+                   const char* name, const std::string& protocol, Millis limit,
+                   std::string failure) {
+  UpstreamProxy proxy;
+  if (protocol.empty()) return proxy;
+  if (!equal_nocase(protocol, "haproxy"))
+    log.fatal(std::string(name) + ": unsupported proxy protocol \"" +
+              protocol + "\"; haproxy is the one that is known");
+  proxy.expected = true;
+  proxy.limit = limit;
+  proxy.failure = std::move(failure);
+  proxy.peers = access::host_list(config, log, "proxy_protocol_networks");
+  proxy.peers.open_tables(true);
+  return proxy;
+}
+
 }  // namespace
 
 SessionRow SessionRow::of(const Service& service) {
@@ -33,25 +49,21 @@ SessionRow SessionRow::of(const Service& service) {
           log::Log(own.config.text("syslog_name") + "/smtpd")};
 }
 
-UpstreamProxy UpstreamProxy::read(const config::Config& config,
-                                  const log::Log& log,
-                                  const std::string& prefix) {
-  UpstreamProxy proxy;
-  const std::string name = prefix + "_upstream_proxy_protocol";
-  const std::string protocol = config.text(name);
-  if (protocol.empty()) return proxy;
-  if (!equal_nocase(protocol, "haproxy"))
-    log.fatal(name + ": unsupported proxy protocol \"" + protocol +
-              "\"; haproxy is the one that is known");
-  proxy.expected = true;
-  proxy.limit = config.duration(prefix + "_upstream_proxy_timeout", Seconds(5));
-  proxy.peers = access::host_list(config, log, "proxy_protocol_networks");
-  proxy.failure = prefix == "smtpd" ? "421 4.3.0 " +
-                                          config.get<"myhostname">() +
-                                          " Server local error"
-                                    : "421 4.3.2 No system resources";
-  proxy.peers.open_tables(true);
-  return proxy;
+UpstreamProxy UpstreamProxy::of_sessions(const config::Config& config,
+                                         const log::Log& log) {
+  return make(config, log, "smtpd_upstream_proxy_protocol",
+              config.get<"smtpd_upstream_proxy_protocol">(),
+              config.get<"smtpd_upstream_proxy_timeout">(),
+              "421 4.3.0 " + config.get<"myhostname">() +
+                  " Server local error");
+}
+
+UpstreamProxy UpstreamProxy::of_screen(const config::Config& config,
+                                       const log::Log& log) {
+  return make(config, log, "postscreen_upstream_proxy_protocol",
+              config.get<"postscreen_upstream_proxy_protocol">(),
+              config.get<"postscreen_upstream_proxy_timeout">(),
+              "421 4.3.2 No system resources");
 }
 
 Screening::Screening(Service& service, route::LookupClient& lookup,
@@ -109,13 +121,11 @@ Task<Fd> Screening::run(Fd socket, access::Client client) {
   const std::string address = client.address;
   const std::string shown = "[" + address + "]:" + client.port;
   const std::int64_t connections = room_.arrived(address);
-  reconsider();
   auto screen = std::make_unique<Screen>(std::move(socket), std::move(client),
                                          current_, *this, room_, log_,
                                          dnsblog_);
   Fd passed = co_await screen->run(connections);
   screen.reset();
-  reconsider();
   if (passed) {
     const bool placed = co_await take_place();
     if (!placed) {
@@ -154,11 +164,12 @@ bool Screening::full() {
   return most > 0 && room_.waiting() >= most;
 }
 
-void Screening::reconsider() {
-  if (!room_.reconsider()) return;
-  log_.info("{} STRESS mode with {} connections",
-            room_.stressed() ? "entering" : "leaving", room_.testing());
-  if (changed_) changed_();
+void Screening::when_stressed(std::function<void()> callback) {
+  room_.when_stressed([this, callback = std::move(callback)] {
+    log_.info("{} STRESS mode with {} connections",
+              room_.stressed() ? "entering" : "leaving", room_.testing());
+    callback();
+  });
 }
 
 Task<Result<ipc::TableAnswer>> Screening::find(ipc::TableFind question) {

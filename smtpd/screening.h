@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,9 +30,10 @@ struct UpstreamProxy {
   tables::MatchList peers;  // proxy_protocol_networks
   std::string failure;      // what a client without header is told
 
-  // `prefix` is "smtpd" or "postscreen".
-  static UpstreamProxy read(const config::Config& config, const log::Log& log,
-                            const std::string& prefix);
+  static UpstreamProxy of_sessions(const config::Config& config,
+                                   const log::Log& log);
+  static UpstreamProxy of_screen(const config::Config& config,
+                                 const log::Log& log);
 };
 
 class Screening final : public ScreenQuestions {
@@ -47,9 +49,7 @@ class Screening final : public ScreenQuestions {
   std::int64_t most_connections() const;
 
   // To be told of each change of stressed().
-  void when_stressed(std::function<void()> callback) {
-    changed_ = std::move(callback);
-  }
+  void when_stressed(std::function<void()> callback);
   bool stressed() const { return room_.stressed(); }
   void choose(bool stressed) { current_ = stressed ? tense_ : relaxed_; }
 
@@ -70,7 +70,6 @@ class Screening final : public ScreenQuestions {
 
  private:
   class Queued;
-  void reconsider();
   Task<bool> take_place();
 
   const log::Log& log_;
@@ -82,7 +81,6 @@ class Screening final : public ScreenQuestions {
   std::int64_t free_;      // places in sessions
   const std::int64_t sessions_;
   std::deque<Promised<bool>*> waiting_;
-  std::function<void()> changed_;
 };
 
 }  // namespace postern::smtpd

@@ -43,8 +43,8 @@ Server::Server(Service& service)
   backend_ = make_backend(service, sasl);
   authentication_ = std::make_unique<AuthService>(*backend_, row_.log);
   const bool screens = service.row().program == "postscreen";
-  proxy_ = UpstreamProxy::read(service.config(), service.log(),
-                               screens ? "postscreen" : "smtpd");
+  proxy_ = screens ? UpstreamProxy::of_screen(service.config(), service.log())
+                   : UpstreamProxy::of_sessions(config, service.log());
   if (screens) {
     screening_ =
         std::make_unique<Screening>(service, lookup_, tls_, most_sessions_);

@@ -18,18 +18,21 @@ TEST_CASE("Connections are counted by their address") {
 
 TEST_CASE("Stress begins at nine tenths and ends below seven") {
   ScreenRoom room(10);
+  int changes = 0;
+  room.when_stressed([&] { ++changes; });
   const auto test = [&](int clients) {
     while (room.testing() < clients) room.test_begins();
     while (room.testing() > clients) room.test_ends();
-    return room.reconsider();
+    return changes;
   };
-  CHECK_FALSE(test(8));
-  CHECK(test(9));
+  CHECK(test(8) == 0);
+  CHECK(test(9) == 1);
   CHECK(room.stressed());
-  CHECK_FALSE(test(7));
-  CHECK(test(6));
+  CHECK(test(7) == 1);
+  CHECK(test(6) == 2);
   CHECK_FALSE(room.stressed());
   ScreenRoom endless(0);
+  endless.when_stressed([&] { ++changes; });
   endless.test_begins();
-  CHECK_FALSE(endless.reconsider());
+  CHECK(changes == 2);
 }
