@@ -132,6 +132,8 @@ Task<Fd> Screen::run(std::int64_t connections) {
   room_.test_begins();
   verdict = co_await before_greeting();
   if (verdict == Verdict::go_on) {
+    // So that it counts for the client's other connections at once.
+    co_await keep();
     ScreenSession session(std::move(socket_), &screened_, settings_.get(),
                           questions_, log_);
     co_await session.run();
@@ -175,13 +177,19 @@ Task<Screen::Verdict> Screen::permanent_list() {
   const std::vector<ScreenRule>* rules = &settings_->rules;
   Verdict verdict = co_await walk(rules, "");
   if (verdict == Verdict::pass) {
-    if (settings_->respectful_by_default && !settings_->respectful)
-      log_.info("using backwards-compatible default setting "
-                "respectful_logging=no for client {}", screened_.shown());
-    log_.info("{}LISTED {}", settings_->respectful ? "ALLOW" : "WHITE",
-              screened_.shown());
+    log_.info("{}LISTED {}", list_name(true), screened_.shown());
   }
   co_return verdict;
+}
+
+// respectful_logging. That the old words are used by default is told once.
+const char* Screen::list_name(bool allow) {
+  if (!settings_->respectful && settings_->respectful_by_default)
+    log_.info("using backwards-compatible default setting "
+              "respectful_logging=no for client {}", screened_.shown());
+  settings_->respectful_by_default = false;
+  if (settings_->respectful) return allow ? "ALLOW" : "DENY";
+  return allow ? "WHITE" : "BLACK";
 }
 
 // `table`: whose answer this is; "" is postscreen_access_list itself.
@@ -231,8 +239,7 @@ Task<Screen::Verdict> Screen::walk(const std::vector<ScreenRule>* rules,
 }
 
 Task<Screen::Verdict> Screen::denied() {
-  log_.info("{}LISTED {}", settings_->respectful ? "DENY" : "BLACK",
-            screened_.shown());
+  log_.info("{}LISTED {}", list_name(false), screened_.shown());
   if (settings_->denylist == ScreenAction::drop) {
     co_return co_await dismiss("521 5.3.2 Service currently unavailable");
   }
@@ -272,8 +279,7 @@ Task<void> Screen::veto() {
                  allowed.trouble().text);
   if (allowed && *allowed) co_return;
   screened_.vetoed = true;
-  log_.info("{}LIST VETO {}", settings_->respectful ? "ALLOW" : "WHITE",
-            screened_.shown());
+  log_.info("{}LIST VETO {}", list_name(true), screened_.shown());
 }
 
 // --- before the greeting ---
@@ -380,8 +386,8 @@ Task<Screen::Verdict> Screen::spoke_early(std::string text) {
   if (settings_->greet == ScreenAction::drop) {
     co_return co_await dismiss("521 5.5.1 Protocol error");
   }
-  if (settings_->greet == ScreenAction::enforce)
-    screened_.refusal = "550 5.5.1 Protocol error";
+  screened_.hasty = settings_->greet == ScreenAction::enforce;
+  if (screened_.hasty) screened_.refusal = "550 5.5.1 Protocol error";
   co_return Verdict::go_on;
 }
 
@@ -465,7 +471,13 @@ Task<void> Screen::conclude() {
   if (all)
     log_.info("PASS {} {}", screened_.is_new ? "NEW" : "OLD",
               screened_.shown());
-  if (screened_.passed.none()) co_return;
+  co_await keep();
+}
+
+Task<void> Screen::keep() {
+  if (screened_.vetoed || !screened_.refusal.empty() ||
+      screened_.passed.none())
+    co_return;
   Result<ipc::ScreenAnswer> kept = co_await questions_.remember(
       screened_.client.address, screened_.record.line());
   if (!kept)

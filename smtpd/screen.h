@@ -51,6 +51,7 @@ struct Screened {
   bool vetoed = false;     // may not get on the temporary list here
   bool is_new = true;
   bool teased = false;     // the first line of the greeting is out
+  bool hasty = false;      // spoke too early, and is refused for it
 
   std::string shown() const;  // "[192.0.2.1]:4711"
   void fail() { failed = true; }
@@ -89,6 +90,7 @@ class Screen {
   Task<Verdict> judge(std::int64_t connections);
   Task<Verdict> permanent_list();
   Task<Verdict> walk(const std::vector<ScreenRule>* rules, std::string table);
+  const char* list_name(bool allow);
   Task<Verdict> denied();
   Task<Verdict> temporary_list();
   Task<void> veto();
@@ -102,6 +104,7 @@ class Screen {
   Task<void> ask_list(Early* early, std::string domain, std::string name);
   Task<Verdict> judge_lists(const Early* early);
 
+  Task<void> keep();
   Task<void> conclude();
   Task<Verdict> dismiss(std::string reply);
   Task<void> close();

@@ -76,7 +76,10 @@ Task<void> ScreenSession::run() {
 }
 
 Task<void> ScreenSession::converse() {
-  co_await reply("220 " + settings_->banner);
+  // Who spoke too early has its answer at once, as from Postfix.
+  if (!screened_->hasty) {
+    co_await reply("220 " + settings_->banner);
+  }
   while (!closing_) {
     std::string line = co_await read_line();
     if (closing_) co_return;

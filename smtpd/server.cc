@@ -193,8 +193,10 @@ Task<bool> Server::told_by_proxy(int socket, Client* client) {
     apply(header, client);
     co_return true;
   }
-  service_.log().warning("haproxy read: {}: {} (from [{}]:{})", header.problem,
-                         unread(socket), client->address, client->port);
+  const std::string said = unread(socket);
+  service_.log().warning("haproxy read: {}{}{} (from [{}]:{})", header.problem,
+                         said.empty() ? "" : ": ", said, client->address,
+                         client->port);
   const std::string text = access::wire_form(proxy_.failure);
   ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
   drop_input(socket);
