@@ -276,11 +276,37 @@ def counts_connections(bin_dir):
         stage.close()
 
 
+def third_is_refused(stage):
+    third = Peer(stage, "127.0.0.4")
+    line = third.file.readline()
+    third.close()
+    return line == b"421 4.3.2 All server ports are busy\r\n"
+
+
+def waits_for_a_place_in_a_session(bin_dir):
+    """Who has passed while all sessions are taken waits for one."""
+    stage = Stage(bin_dir, smtpd_sessions_per_process="1",
+                  postscreen_post_queue_limit="1")
+    try:
+        first = Peer(stage)
+        first.hear()
+        second = Peer(stage, "127.0.0.3")
+        assert second.file.readline().startswith(b"220-")
+        stage.suite.logged("PASS NEW [127.0.0.3]:")
+        suites.wait_until(lambda: third_is_refused(stage))
+        assert "connect from unknown[127.0.0.3]" not in stage.suite.log()
+        first.quit()
+        assert second.hear().startswith("220 ")
+        second.quit()
+    finally:
+        stage.close()
+
+
 def main():
     tests = [passes_before_and_after_a_restart,
              catches_who_speaks_early_and_who_is_listed,
              tests_how_a_client_speaks, believes_listed_proxies,
-             counts_connections]
+             counts_connections, waits_for_a_place_in_a_session]
     failed = 0
     for test in tests:
         try:
