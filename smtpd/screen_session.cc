@@ -191,8 +191,7 @@ Task<bool> ScreenSession::pipelined(std::string line) {
   co_return true;
 }
 
-// With QUIT, or RCPT after MAIL, a client has shown how it speaks. With the
-// action "ignore" a failed test is not repeated soon.
+// Who has come as far as RCPT has shown how it speaks. With the action "ignore" a failed test is not repeated soon.
 void ScreenSession::settle_tests() {
   if (screened_->failed && !screened_->refusal.empty()) return;
   const struct {
@@ -249,10 +248,7 @@ Task<void> ScreenSession::obey(std::string line) {
       co_await reply("250 2.0.0 Ok");
       break;
     case Verb::noop: co_await reply("250 2.0.0 Ok"); break;
-    case Verb::quit:
-      settle_tests();
-      co_await last_words("221 2.0.0 Bye");
-      break;
+    case Verb::quit: co_await last_words("221 2.0.0 Bye"); break;
     default:
       co_await reply("502 5.5.2 Error: command not recognized");
   }
@@ -379,6 +375,7 @@ std::string ScreenSession::refusal() const {
 }
 
 Task<void> ScreenSession::rcpt(CommandLine line) {
+  settle_tests();
   if (!in_mail_) {
     co_await reply("503 5.5.1 Error: need MAIL command");
     co_return;
@@ -388,7 +385,6 @@ Task<void> ScreenSession::rcpt(CommandLine line) {
     co_await reply("501 5.5.4 Syntax: RCPT TO:<address>");
     co_return;
   }
-  settle_tests();
   std::string text = co_await finished_reply(screened_, settings_,
                                              &questions_, &log_, refusal());
   log_.info("NOQUEUE: reject: RCPT from {}: {}; from=<{}>, to=<{}>, "
