@@ -191,7 +191,8 @@ Task<bool> ScreenSession::pipelined(std::string line) {
   co_return true;
 }
 
-// Who has come as far as RCPT has shown how it speaks. With the action "ignore" a failed test is not repeated soon.
+// Who has come as far as RCPT has shown how it speaks. With the action "ignore"
+// a failed test is not repeated soon.
 void ScreenSession::settle_tests() {
   if (screened_->failed && !screened_->refusal.empty()) return;
   const struct {

@@ -281,7 +281,7 @@ TEST_CASE("DNS lists are asked while we wait, and refuse by their score") {
     bench.hang_up();
     bench.finish();
     CHECK_THAT(bench.log_text,
-               Contains("addr 192.0.2.1 listed by domain a.test as 127.0.0.2\n") &&
+               Contains("listed by domain a.test as 127.0.0.2\n") &&
                    Contains("DNSBL rank 2 for [192.0.2.1]:4000\n"));
     CHECK(bench.answers.memory.empty());
   }
@@ -336,7 +336,6 @@ TEST_CASE("Who is vetoed or enforced against is refused at RCPT") {
       "postscreen_allowlist_interfaces = !198.51.100.1 static:all\n"
       "postscreen_reject_footer = \\c call $client_address\n");
   bench.connect();
-  bench.hear();
   const std::string heard = conversation(
       bench, {"EHLO c.test\r\n", "MAIL FROM:<a@c.test> SIZE=1\r\n",
               "RCPT TO:<b@here.test>\r\n", "QUIT\r\n"});
@@ -361,7 +360,8 @@ TEST_CASE("The deep tests take a conversation and a second visit") {
   {
     Bench bench(deep);
     bench.connect();
-    CHECK_THAT(conversation(bench, {"EHLO c.test\r\n", "MAIL FROM:<a@c.test>\r\n",
+    CHECK_THAT(conversation(bench, {"EHLO c.test\r\n",
+                                    "MAIL FROM:<a@c.test>\r\n",
                                     "RCPT TO:<b@here.test>\r\n", "QUIT\r\n"}),
                Contains("450 4.3.2 Service currently unavailable\r\n"));
     CHECK_THAT(bench.log_text, Contains("PASS NEW [192.0.2.1]:4000\n"
