@@ -46,12 +46,26 @@ Names::Options name_options(Service& service) {
   return options;
 }
 
+// A postscreen row serves sessions with the settings of its pass row, and is
+// to be connected to what that names.
+bool is_asker(Service& service, const ipc::RowWire& row, Role role,
+              const std::string& name) {
+  if (row.program != name_of(role)) return false;
+  if (row.name == name) return true;
+  for (const ipc::RowWire& screen : service.suite())
+    if (screen.name == name && screen.program == "postscreen" &&
+        row.type == "pass" &&
+        service.config_of(screen).get<"smtpd_service_name">() == row.name)
+      return true;
+  return false;
+}
+
 // What the rows of a name may be connected to: of the program that asks.
 Dialer::Grants dial_grants(Service& service) {
   return [&service](Role role, const std::string& name) {
     std::vector<config::Endpoint> granted;
     for (const ipc::RowWire& row : service.suite()) {
-      if (row.name != name || row.program != name_of(role)) continue;
+      if (!is_asker(service, row, role, name)) continue;
       for (config::Endpoint& each : config::granted_endpoints(
                service.config_of(row), row.program))
         granted.push_back(std::move(each));
@@ -60,20 +74,18 @@ Dialer::Grants dial_grants(Service& service) {
   };
 }
 
-// The cache of address_verify_map; in memory where the file does not open.
-tables::CacheFile verification_cache(Service& service) {
-  const log::Log log = service.log_as("verify");
+// The cache that `table` means; in memory where the file does not open. `what`
+// is kept in it.
+tables::CacheFile open_cache(const std::string& table, Service& service,
+                             const log::Log& log, const char* what) {
   const auto warn = [&log](const std::string& line) { log.warning(line); };
-  const config::Config& config = service.config();
   std::string warning;
   const std::string path = tables::cache_path(
-      config.get<"address_verify_map">(), config.get<"data_directory">(),
-      &warning);
+      table, service.config().get<"data_directory">(), &warning);
   if (!warning.empty()) log.warning(warning);
   Result<tables::CacheFile> cache = tables::CacheFile::open(path, warn);
   if (cache) return std::move(*cache);
-  log.warning("{}; results of address verification are kept in memory",
-              cache.trouble().text);
+  log.warning("{}; {} are kept in memory", cache.trouble().text, what);
   cache = tables::CacheFile::open("", warn);
   if (!cache) log.fatal(cache.trouble().text);
   return std::move(*cache);
@@ -84,7 +96,9 @@ class Verifying {
  public:
   explicit Verifying(Service& service)
       : prober_(service),
-        verifier_(verification_cache(service),
+        verifier_(open_cache(service.config().get<"address_verify_map">(),
+                             service, service.log_as("verify"),
+                             "results of address verification"),
                   access::verification_rules(service.config()),
                   [this](std::string address, bool smtputf8) {
                     return prober_.send(std::move(address), smtputf8);
@@ -138,6 +152,39 @@ class Sessions {
   Timer timer_;
 };
 
+// The temporary allow list, with its cleaning: once at the start, then in
+// intervals.
+class Screening {
+ public:
+  Screening(Service& service, const config::Config& config)
+      : cache_(open_cache(config.get<"postscreen_cache_map">(), service,
+                          service.log_as("postscreen"),
+                          "results of screening"),
+               config.get<"postscreen_cache_map">(),
+               config.get<"postscreen_cache_retention_time">(),
+               service.log_as("postscreen")),
+        interval_(config.get<"postscreen_cache_cleanup_interval">()),
+        timer_([this] {
+          cache_.clean();
+          timer_.start(interval_);
+        }) {
+    if (interval_ > Millis(0)) timer_.start(Millis(0));
+  }
+  ScreenCache& cache() { return cache_; }
+
+ private:
+  ScreenCache cache_;
+  Millis interval_;
+  Timer timer_;
+};
+
+// Made where there is a postscreen row; the first one's settings count.
+void make_screening(Service& service, std::optional<Screening>& screening) {
+  for (const ipc::RowWire& row : service.suite())
+    if (row.program == "postscreen" && !screening)
+      screening.emplace(service, service.config_of(row));
+}
+
 // Logs what anvil has seen, every anvil_status_update_time and at the end.
 class Statistics {
  public:
@@ -180,6 +227,9 @@ int run(Service& service) {
   server.use(verifying.verifier());
   Sessions sessions(service);
   server.use(sessions.sessions());
+  std::optional<Screening> screening;
+  make_screening(service, screening);
+  if (screening) server.use(screening->cache());
   Timer patience([&service] { service.finished(); });
   service.when_linked(
       [&server](Arrival arrival) { server.take(std::move(arrival.link)); });

@@ -303,4 +303,20 @@ Task<ipc::DnsAnswer> Names::records(ipc::DnsFind question) {
   co_return std::move(answer);
 }
 
+Task<ipc::DnsListAnswer> Names::list(ipc::DnsListFind question) {
+  std::string name = question.name;
+  const dns::Answer found = co_await resolver_.find(
+      std::move(name), dns::Type::a, options_.limit, dns::Proof::none);
+  ipc::DnsListAnswer answer;
+  answer.status = dns::name_of(found.outcome);
+  for (const dns::Record& record : found.records) {
+    answer.records.push_back(record.value);
+    const std::int64_t ttl = record.ttl;
+    answer.ttl = answer.ttl < 0 ? ttl : std::min(answer.ttl, ttl);
+  }
+  if (!found.ok())
+    answer.text = dns::why(question.name, dns::Type::a, found.outcome);
+  co_return std::move(answer);
+}
+
 }  // namespace postern::lookup

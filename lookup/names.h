@@ -11,6 +11,7 @@
 #include "common/dns/resolver.h"
 #include "common/dns/system_files.h"
 #include "common/ipc/messages/lookup.h"
+#include "common/ipc/messages/screen.h"
 #include "common/loop/task.h"
 
 namespace postern::lookup {
@@ -28,6 +29,7 @@ class Names {
   Task<ipc::MailHostsAnswer> mail_hosts(ipc::MailHostsFind question);
   Task<ipc::ClientNameAnswer> client_name(std::string address);
   Task<ipc::DnsAnswer> records(ipc::DnsFind question);
+  Task<ipc::DnsListAnswer> list(ipc::DnsListFind question);
 
  private:
   // Addresses of one host, or why there are none.

@@ -120,6 +120,16 @@ void Server::handle(Session* session, ipc::Frame frame) {
     session->link->reply(frame.id, verifier_ == nullptr
                                        ? ipc::VerifyNoted{}
                                        : verifier_->note(*note));
+  } else if (auto screened = frame.as<ipc::ScreenFind>()) {
+    session->link->reply(frame.id, screen_ == nullptr
+                                       ? ipc::ScreenAnswer{}
+                                       : screen_->find(*screened));
+  } else if (auto passed = frame.as<ipc::ScreenKeep>()) {
+    session->link->reply(frame.id, screen_ == nullptr
+                                       ? ipc::ScreenAnswer{}
+                                       : screen_->keep(*passed));
+  } else if (frame.is<ipc::DnsListFind>()) {
+    begin(session, frame, &Server::list);
   } else if (frame.is<ipc::VerifyFind>()) {
     begin(session, frame, &Server::verify);
   } else if (auto file = frame.as<ipc::FileFind>()) {
@@ -235,6 +245,10 @@ Task<ipc::ClientNameAnswer> Server::client_name(ipc::ClientNameFind question) {
 
 Task<ipc::DnsAnswer> Server::records(ipc::DnsFind question) {
   co_return co_await names_.records(std::move(question));
+}
+
+Task<ipc::DnsListAnswer> Server::list(ipc::DnsListFind question) {
+  co_return co_await names_.list(std::move(question));
 }
 
 }  // namespace postern::lookup

@@ -19,6 +19,7 @@
 #include "lookup/dialer.h"
 #include "lookup/helper_thread.h"
 #include "lookup/names.h"
+#include "lookup/screen_cache.h"
 #include "lookup/table_cache.h"
 #include "lookup/tls_sessions.h"
 #include "lookup/verifier.h"
@@ -41,6 +42,9 @@ class Server {
 
   // Without one, no TLS session is kept. Must outlive the server.
   void use(TlsSessions& sessions) { tls_sessions_ = &sessions; }
+  // Without one, nothing is remembered of clients that were screened. Must
+  // outlive the server.
+  void use(ScreenCache& cache) { screen_ = &cache; }
 
   // Serves the link until it closes.
   void take(std::unique_ptr<ipc::Link> link);
@@ -69,6 +73,7 @@ class Server {
   Task<ipc::MailHostsAnswer> mail_hosts(ipc::MailHostsFind question);
   Task<ipc::ClientNameAnswer> client_name(ipc::ClientNameFind question);
   Task<ipc::DnsAnswer> records(ipc::DnsFind question);
+  Task<ipc::DnsListAnswer> list(ipc::DnsListFind question);
   void check_answered();
 
   TableCache& tables_;
@@ -78,6 +83,7 @@ class Server {
   Dialer* dialer_ = nullptr;
   Verifier* verifier_ = nullptr;
   TlsSessions* tls_sessions_ = nullptr;
+  ScreenCache* screen_ = nullptr;
   log::Log log_;
   std::set<std::string> named_files_;  // by tables, to smtp
   std::uint64_t last_session_ = 0;

@@ -24,6 +24,7 @@ std::vector<ipc::SettingWire> snapshot(const config::Config& config) {
 PlanFacts facts_of(const config::Config& config) {
   PlanFacts facts;
   facts.cleanup_service = config.get<"cleanup_service_name">();
+  facts.smtpd_service = config.get<"smtpd_service_name">();
   facts.default_process_limit =
       static_cast<int>(config.get<"default_process_limit">());
   facts.disabled = split_words(config.get<"master_service_disable">());

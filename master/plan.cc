@@ -3,6 +3,8 @@
 #include "common/base/text.h"
 #include "master/programs.h"
 
+#include <algorithm>
+
 namespace postern::master {
 namespace {
 
@@ -27,6 +29,9 @@ class Planner {
   explicit Planner(const PlanFacts& facts) : facts_(facts) {}
 
   Plan plan(const std::vector<config::ServiceRow>& rows) {
+    for (const config::ServiceRow& row : rows)
+      if (row.program == "postscreen" && !is_disabled(row, facts_.disabled))
+        screened_.push_back(session_service(row));
     for (const config::ServiceRow& row : rows)
       if (wanted(row)) place(row);
     for (const config::ServiceRow* row : hosted_) host(*row);
@@ -59,6 +64,11 @@ class Planner {
       hosted_.push_back(&row);
       return;
     }
+    // Lives where the screen in front of it does.
+    if (is_screened(row)) {
+      hosted_.push_back(&row);
+      return;
+    }
     // One queue, one queue manager.
     if (program.role == Role::qmgr && first_of(Role::qmgr) != nullptr) {
       hosted_.push_back(&row);
@@ -80,7 +90,9 @@ class Planner {
     const Role role = find_program(row.program)->role;
     if (role == Role::lookup || role == Role::authd)
       unit_without_row(role, role == Role::lookup);
-    Unit* unit = role == Role::cleanup ? main_cleanup() : first_of(role);
+    Unit* unit = role == Role::cleanup  ? main_cleanup()
+                 : is_screened(row)     ? screen_of(row)
+                                        : first_of(role);
     if (unit == nullptr) {
       warn(place_of(row) + "there is no " + std::string(name_of(role)) +
            " service, which would do the work of " + row.name);
@@ -103,6 +115,28 @@ class Planner {
           unit.service == facts_.cleanup_service)
         return &unit;
     return first_of(Role::cleanup);
+  }
+
+  // The pass row that the sessions behind a postscreen row belong to.
+  std::string session_service(const config::ServiceRow& row) const {
+    std::string name = facts_.smtpd_service;
+    for (const auto& [parameter, value] : row.overrides)
+      if (parameter == "smtpd_service_name") name = value;
+    return name;
+  }
+
+  bool is_screened(const config::ServiceRow& row) const {
+    return row.type == "pass" && row.program == "smtpd" &&
+           std::find(screened_.begin(), screened_.end(), row.name) !=
+               screened_.end();
+  }
+
+  Unit* screen_of(const config::ServiceRow& row) {
+    for (Unit& unit : plan_.units)
+      if (unit.rows.front().program == "postscreen" &&
+          session_service(unit.rows.front()) == row.name)
+        return &unit;
+    return nullptr;
   }
 
   Unit* first_of(Role role) {
@@ -157,6 +191,7 @@ class Planner {
   const PlanFacts& facts_;
   Plan plan_;
   std::vector<const config::ServiceRow*> hosted_;
+  std::vector<std::string> screened_;  // names of pass rows
 };
 
 }  // namespace

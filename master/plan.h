@@ -36,6 +36,7 @@ struct Plan {
 
 struct PlanFacts {
   std::string cleanup_service = "cleanup";
+  std::string smtpd_service = "smtpd";  // the pass row behind postscreen rows
   int default_process_limit = 100;
   std::vector<std::string> disabled;  // master_service_disable, split
   // Is there a program of that name in daemon_directory?

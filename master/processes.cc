@@ -79,6 +79,21 @@ ipc::Welcome Supervisor::welcome_for(const UnitState& state) const {
   return welcome;
 }
 
+// The own row's; sessions behind a screen have the settings of their pass row.
+std::vector<config::Endpoint> Supervisor::endpoints_of(const Unit& unit) const {
+  const config::ServiceRow* row = &unit.rows.front();
+  if (row->program == "postscreen") {
+    const config::Config screen =
+        generation_.config.with_overrides(row->overrides);
+    for (const config::ServiceRow& each : generation_.rows)
+      if (each.type == "pass" &&
+          each.name == screen.get<"smtpd_service_name">())
+        row = &each;
+  }
+  return config::granted_endpoints(
+      generation_.config.with_overrides(row->overrides), name_of(unit.role));
+}
+
 bool Supervisor::start_process(UnitState& state) {
   const config::ServiceRow& row = state.unit.rows.front();
   int pair[2];
@@ -112,8 +127,7 @@ bool Supervisor::start_process(UnitState& state) {
   process->program = child.executable;
   process->tag = tag_of(row, generation_.config);
   process->role = state.unit.role;
-  process->endpoints = config::granted_endpoints(
-      generation_.config.with_overrides(row.overrides), name_of(process->role));
+  process->endpoints = endpoints_of(state.unit);
   process->started = process->idle_since = Clock::now();
   process->control = std::make_unique<ipc::Link>(
       std::move(ours), Role::master, state.unit.role, row.name);

@@ -111,6 +111,7 @@ class Supervisor {
   void start_unit(UnitState& state);
   void start_successor(Role role);
   bool start_process(UnitState& state);
+  std::vector<config::Endpoint> endpoints_of(const Unit& unit) const;
   ipc::Welcome welcome_for(const UnitState& state) const;
   Task<> converse(Process* process);
   void handle(Process& process, ipc::Frame frame);

@@ -1,5 +1,10 @@
 #include "smtpd/server.h"
 
+#include <sys/socket.h>
+
+#include "common/access/replies.h"
+#include "smtpd/proxy_reader.h"
+
 namespace postern::smtpd {
 namespace {
 
@@ -14,21 +19,21 @@ constexpr std::int64_t small_message = 1 << 20;
 
 Server::Server(Service& service)
     : service_(service),
+      row_(SessionRow::of(service)),
       lookup_(service),
-      router_(service.config(), lookup_),
-      policies_(service.log(),
+      router_(row_.config, lookup_),
+      policies_(row_.log,
                 [&service](config::Endpoint endpoint, Millis limit) {
                   return service.dial(std::move(endpoint), limit);
                 }),
-      content_(service, service.config().get<"cleanup_service_name">()),
-      flush_(service, service.config().get<"flush_service_name">()),
-      room_(service, service.config().get<"cleanup_service_name">()),
+      content_(service, row_.config.get<"cleanup_service_name">()),
+      flush_(service, row_.config.get<"flush_service_name">()),
+      room_(service, row_.config.get<"cleanup_service_name">()),
       keys_(service) {
-  const config::Config& config = service.config();
-  relaxed_ =
-      std::make_shared<Settings>(Settings::read(config, service.log()));
+  const config::Config& config = row_.config;
+  relaxed_ = std::make_shared<Settings>(Settings::read(config, row_.log));
   stressed_ = std::make_shared<Settings>(Settings::read(
-      config.with_overrides({{"stress", "yes"}}), service.log()));
+      config.with_overrides({{"stress", "yes"}}), row_.log));
   current_ = relaxed_;
   most_sessions_ = config.get<"smtpd_sessions_per_process">();
   const std::string fault = relay_protection_fault(relaxed_->restrictions);
@@ -36,18 +41,30 @@ Server::Server(Service& service)
   const SaslSettings& sasl = relaxed_->sasl;
   if (!sasl.fault.empty()) service.log().fatal(std::string_view(sasl.fault));
   backend_ = make_backend(service, sasl);
-  authentication_ = std::make_unique<AuthService>(*backend_, service.log());
+  authentication_ = std::make_unique<AuthService>(*backend_, row_.log);
+  const bool screens = service.row().program == "postscreen";
+  proxy_ = screens ? UpstreamProxy::of_screen(service.config(), service.log())
+                   : UpstreamProxy::of_sessions(config, service.log());
+  if (screens) {
+    screening_ =
+        std::make_unique<Screening>(service, lookup_, tls_, most_sessions_);
+    screening_->when_stressed([this] { choose_settings(); });
+    most_sessions_ = screening_->most_connections();
+  }
   warn_of_missing_parts();
   preload();
   prepare_tls();
-  service.when_stressed(
-      [this](bool on) { current_ = on ? stressed_ : relaxed_; });
+  service.when_stressed([this](bool on) {
+    stress_ = on;
+    choose_settings();
+  });
   service.when_drained([this] { drain(); });
 }
 
 // Nothing is opened once the process is locked.
 void Server::preload() {
   router_.load();
+  if (screening_) screening_->preload();
   relaxed_->open_tables();
   stressed_->open_tables();
   std::vector<std::string> maps{relaxed_->command_filter,
@@ -64,14 +81,12 @@ void Server::preload() {
 }
 
 void Server::warn_of_missing_parts() const {
-  const config::Config& config = service_.config();
+  const config::Config& config = row_.config;
   const auto say = [this](const char* parameter) {
     service_.log().warning("{} is set, but is not available in this version",
                            parameter);
   };
   if (!config.text("smtpd_proxy_filter").empty()) say("smtpd_proxy_filter");
-  if (!config.text("smtpd_upstream_proxy_protocol").empty())
-    say("smtpd_upstream_proxy_protocol");
 }
 
 // Before the process is locked: OpenSSL and we read files here.
@@ -134,12 +149,65 @@ Task<void> Server::serve(Fd socket, bool passed) {
   }
   send_without_delay(socket.get());
   Client client = client_of(socket.get());
+  if (passed) {
+    co_await converse(std::move(socket), std::move(client));
+    ended();
+    co_return;
+  }
+  const bool known = co_await told_by_proxy(socket.get(), &client);
+  if (known && screening_) {
+    Client screened_client = client;
+    socket = co_await screened(std::move(socket), std::move(screened_client));
+  }
+  if (known && socket) {
+    co_await converse(std::move(socket), std::move(client));
+    if (screening_) screening_->leave();
+  }
+  ended();
+}
+
+Task<void> Server::converse(Fd socket, Client client) {
   auto session = std::make_unique<Session>(
-      std::move(socket), std::move(client), current_, *this, service_.log(),
-      service_.row().name);
+      std::move(socket), std::move(client), current_, *this, row_.log,
+      row_.name);
   co_await session->run();
   session.reset();
-  ended();
+}
+
+Task<Fd> Server::screened(Fd socket, Client client) {
+  co_return co_await screening_->run(std::move(socket), std::move(client));
+}
+
+// A proxy before us says who the client is. Others than those that may do so
+// speak for themselves. False: no client is served.
+Task<bool> Server::told_by_proxy(int socket, Client* client) {
+  if (!proxy_.expected) co_return true;
+  const Result<bool> believed = proxy_.peers.matches("", client->address);
+  if (!believed)
+    service_.log().warning("proxy_protocol_networks: {}",
+                           believed.trouble().text);
+  if (!believed) co_return false;
+  if (!*believed) co_return true;
+  const ProxyHeader header = co_await read_proxy_header(socket, proxy_.limit);
+  if (header.state == ProxyHeader::State::done) {
+    apply(header, client);
+    co_return true;
+  }
+  const std::string said = unread(socket);
+  service_.log().warning("haproxy read: {}{}{} (from [{}]:{})", header.problem,
+                         said.empty() ? "" : ": ", said, client->address,
+                         client->port);
+  const std::string text = access::wire_form(proxy_.failure);
+  ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
+  drop_input(socket);
+  co_return false;
+}
+
+void Server::choose_settings() {
+  const bool stressed =
+      stress_ || (screening_ && screening_->stressed());
+  current_ = stressed ? stressed_ : relaxed_;
+  if (screening_) screening_->choose(stressed);
 }
 
 void Server::ended() {

@@ -15,6 +15,7 @@
 #include "smtpd/auth_backends.h"
 #include "smtpd/content_pool.h"
 #include "smtpd/listening.h"
+#include "smtpd/screening.h"
 #include "smtpd/session.h"
 #include "smtpd/settings.h"
 #include "smtpd/surroundings.h"
@@ -57,10 +58,15 @@ class Server final : public Surroundings {
   bool accepts() const;
   void arrived(Fd socket, bool passed);
   Task<void> serve(Fd socket, bool passed);
+  Task<bool> told_by_proxy(int socket, Client* client);
+  Task<Fd> screened(Fd socket, Client client);
+  Task<void> converse(Fd socket, Client client);
+  void choose_settings();
   void ended();
   void drain();
 
   Service& service_;
+  SessionRow row_;
   route::LookupClient lookup_;
   route::Router router_;
   PolicyClient policies_;
@@ -71,10 +77,14 @@ class Server final : public Surroundings {
   tls::ServiceKeys keys_;
   std::shared_ptr<tls::ServerContext> tls_;
   std::shared_ptr<Settings> relaxed_, stressed_, current_;
+  bool stress_ = false;  // as master says
   std::unique_ptr<AuthBackend> backend_;
   std::unique_ptr<AuthService> authentication_;
+  // Connections, those at the screen among them.
   std::int64_t most_sessions_;
   std::int64_t sessions_ = 0;
+  std::unique_ptr<Screening> screening_;  // of a postscreen row
+  UpstreamProxy proxy_;
   bool full_ = false;
   std::vector<std::unique_ptr<Listening>> listening_;
   Nursery nursery_;

@@ -50,6 +50,22 @@ class Report {
   bool failed_ = false;
 };
 
+// Whoever reaches such a port says where it comes from.
+void check_proxy(const config::Config& main, const config::ServiceRow& row,
+                 Report& report) {
+  if (row.type != "inet" ||
+      (row.program != "smtpd" && row.program != "postscreen"))
+    return;
+  const config::Config config = main.with_overrides(row.overrides);
+  if (config.text(row.program + "_upstream_proxy_protocol").empty() ||
+      config.is_set("proxy_protocol_networks"))
+    return;
+  report.add({Weight::note, row.origin.file, row.origin.line, 1,
+              "every client of " + row.name +
+                  " is believed what it says in a PROXY header",
+              "list the proxies in proxy_protocol_networks", ""});
+}
+
 void check_configuration(const Suite& suite, Report& report) {
   if (Status valid = suite.config.validate(); !valid)
     report.add(Weight::error, valid.trouble().text);
@@ -71,11 +87,7 @@ void check_configuration(const Suite& suite, Report& report) {
   for (const Finding& each : access::check_restrictions(suite.config, table))
     report.add(each);
   for (const config::ServiceRow& row : table.rows())
-    if (row.program == "postscreen")
-      report.add({Weight::note, row.origin.file, row.origin.line, 1,
-                  "clients are not screened: postscreen rows serve clients as "
-                  "smtpd rows do",
-                  "", ""});
+    check_proxy(suite.config, row, report);
 }
 
 // Tables of types that were left out when this was built.

@@ -10,6 +10,7 @@
 #include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/screen.h"
 #include "common/ipc/messages/tls_sessions.h"
 #include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
@@ -66,6 +67,9 @@ constexpr Edge edges[] = {
     edge<DnsFind>(Role::smtp, Role::lookup),
     edge<DnsFind>(Role::qmgr, Role::lookup),
     edge<AnvilNote>(Role::smtpd, Role::lookup),
+    edge<ScreenFind>(Role::smtpd, Role::lookup),
+    edge<ScreenKeep>(Role::smtpd, Role::lookup),
+    edge<DnsListFind>(Role::smtpd, Role::lookup),
     edge<MailHostsFind>(Role::smtpd, Role::lookup),
     // Address verification: the question, the probe, what became of it.
     edge<VerifyFind>(Role::smtpd, Role::lookup),

@@ -17,6 +17,7 @@
 #include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/screen.h"
 #include "common/ipc/messages/tls_sessions.h"
 #include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
@@ -123,6 +124,8 @@ std::string pages() {
          group<TlsSessionFind, TlsSessionAnswer, TlsSessionKeep>(
              "tls_sessions.h") +
          group<VerifyFind, VerifyAnswer, VerifyNote, VerifyNoted>("verify.h") +
+         group<ScreenFind, ScreenAnswer, ScreenKeep, DnsListFind,
+               DnsListAnswer>("screen.h") +
          group<StoreRequest, StoreAnswer, ListRequest, ListAnswer, RunRequest,
                RunAnswer, RecipientNames>("worker.h") +
          "## `common/ipc/wire.h`\n\n" + message_text<TroubleWire>();

@@ -18,6 +18,7 @@ constexpr Millis anvil_limit{10'000};
 constexpr Millis sessions_limit{5'000};
 // Sessions that wait to be kept; what is more is lost, and made anew.
 constexpr std::size_t most_waiting = 100;
+constexpr Millis screen_limit{10'000};
 
 }  // namespace
 
@@ -250,6 +251,39 @@ Task<Result<ipc::VerifyAnswer>> LookupClient::verify(
 
 Task<Result<ipc::VerifyNoted>> LookupClient::verified(ipc::VerifyNote note) {
   co_return co_await ask(std::move(note), table_limit);
+}
+
+Task<Result<ipc::ScreenAnswer>> LookupClient::screened(std::string address) {
+  ipc::ScreenFind question;
+  question.address = std::move(address);
+  Result<ipc::ScreenAnswer> answer =
+      co_await ask(std::move(question), screen_limit);
+  if (answer && answer->trouble.present) co_return answer->trouble.trouble();
+  co_return std::move(answer);
+}
+
+Task<Result<ipc::ScreenAnswer>> LookupClient::keep_screened(
+    std::string address, std::string line) {
+  ipc::ScreenKeep note;
+  note.address = std::move(address);
+  note.line = std::move(line);
+  Result<ipc::ScreenAnswer> answer =
+      co_await ask(std::move(note), screen_limit);
+  if (answer && answer->trouble.present) co_return answer->trouble.trouble();
+  co_return std::move(answer);
+}
+
+Task<ipc::DnsListAnswer> LookupClient::dns_list(std::string name,
+                                                Millis limit) {
+  ipc::DnsListFind question;
+  question.name = std::move(name);
+  Result<ipc::DnsListAnswer> answer =
+      co_await ask(std::move(question), limit);
+  if (answer) co_return std::move(*answer);
+  ipc::DnsListAnswer failed;
+  failed.status = "timeout";
+  failed.text = answer.trouble().text;
+  co_return std::move(failed);
 }
 
 Task<Result<ipc::AnvilAnswer>> LookupClient::anvil(std::string event,

@@ -15,6 +15,7 @@
 
 #include "common/base/result.h"
 #include "common/ipc/messages/lookup.h"
+#include "common/ipc/messages/screen.h"
 #include "common/ipc/messages/tls_sessions.h"
 #include "common/ipc/messages/verify.h"
 #include "common/loop/task.h"
@@ -82,6 +83,13 @@ class LookupClient {
   // --- address verification ---
   Task<Result<ipc::VerifyAnswer>> verify(ipc::VerifyFind question);
   Task<Result<ipc::VerifyNoted>> verified(ipc::VerifyNote note);
+
+  // --- the screen in front of smtpd ---
+  Task<Result<ipc::ScreenAnswer>> screened(std::string address);
+  Task<Result<ipc::ScreenAnswer>> keep_screened(std::string address,
+                                                std::string line);
+  // A failure to ask is an answer.
+  Task<ipc::DnsListAnswer> dns_list(std::string name, Millis limit);
 
   // --- rates of clients ---
   // `event` and `client` as in ipc::AnvilNote.

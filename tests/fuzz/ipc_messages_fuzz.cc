@@ -14,6 +14,7 @@
 #include "common/ipc/messages/keys.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/queue.h"
+#include "common/ipc/messages/screen.h"
 #include "common/ipc/messages/tls_sessions.h"
 #include "common/ipc/messages/verify.h"
 #include "common/ipc/messages/worker.h"
@@ -60,7 +61,8 @@ using All = Messages<
     TicketKeysAnswer, TicketKeysFind, SessionAnswer, SessionFind, SessionKeep,
     SecretFileAnswer, SecretFileRequest, FileAnswer, FileFind, VerifyAnswer,
     VerifyFind, VerifyNoted, VerifyNote, TlsSessionAnswer, TlsSessionFind,
-    TlsSessionKeep>;
+    TlsSessionKeep, ScreenAnswer, ScreenFind, ScreenKeep, DnsListAnswer,
+    DnsListFind>;
 
 }  // namespace
 

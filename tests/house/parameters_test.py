@@ -24,7 +24,6 @@ IN_VALUES = {"compatibility_level", "multi_instance_name", "mynetworks_style",
 # keep the files that they name from other processes.
 REFUSED = {
     "smtpd_proxy_filter",
-    "smtpd_upstream_proxy_protocol",
 }
 
 

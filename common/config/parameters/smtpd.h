@@ -52,6 +52,9 @@ inline constexpr Row smtpd_rows[] = {
          "Table of client certificates that may relay."),
     integer("relay_domains_reject_code", "554",
             "Reply code of refused relaying.", 200, 599),
+    list("proxy_protocol_networks", "static:all",
+         "Peers whose PROXY header is expected and believed where "
+         "..._upstream_proxy_protocol is set; others are clients themselves."),
     list("smtpd_authorized_verp_clients", "$authorized_verp_clients",
          "Clients that may use XVERP."),
     list("smtpd_authorized_xclient_hosts", "", "Clients that may use XCLIENT."),

@@ -53,6 +53,31 @@ constexpr const char* usual =
 
 }  // namespace
 
+TEST_CASE("The sessions behind a screen live where it does") {
+  const std::string rows =
+      "smtpd pass - - y - - smtpd\n"
+      "smtp inet n - y - 1 postscreen\n"
+      "dnsblog unix - - y - 0 dnsblog\n"
+      "tlsproxy unix - - y - 0 tlsproxy\n";
+  Plan plan = make_plan(rows_of(rows), facts());
+  CHECK(plan.warnings.empty());
+  const Unit* screen = plan.find("smtpd smtp/inet");
+  REQUIRE(screen != nullptr);
+  CHECK(names(*screen) == Names{"smtp", "smtpd"});
+  CHECK(screen->most == 1);
+  CHECK(plan.find("smtpd smtpd/pass") == nullptr);
+  CHECK(plan.find("smtpd dnsblog/unix") == nullptr);
+  // Another name, and a pass row that belongs to nobody here.
+  plan = make_plan(
+      rows_of(rows + "other pass - - y - - smtpd\n"
+                     "26 inet n - y - 1 postscreen "
+                     "-o smtpd_service_name=other\n"
+                     "third pass - - y - - smtpd\n"), facts());
+  REQUIRE(plan.find("smtpd 26/inet") != nullptr);
+  CHECK(names(*plan.find("smtpd 26/inet")) == Names{"26", "other"});
+  CHECK(plan.find("smtpd third/pass") != nullptr);
+}
+
 TEST_CASE("Rows become processes, and hosted rows live in one of them") {
   const Plan plan = make_plan(rows_of(usual), facts());
   CHECK(plan.warnings.empty());
