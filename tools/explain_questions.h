@@ -14,6 +14,7 @@
 #include "common/dns/system_files.h"
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
+#include "tools/explain_options.h"
 #include "tools/explain_report.h"
 
 namespace postern::tools {

@@ -68,7 +68,7 @@ Task<Refusal> Access::sender() {
       co_await walk_stage(list, "smtpd_sender_restrictions", subject);
   if (outcome != Outcome::refuse && settings_->reject_unlisted_sender &&
       !unlisted_sender_judged_) {
-    outcome = co_await listed(*facts_.sender, true);
+    outcome = co_await implied(true);
   }
   kept_if_permit_[2] = if_permit_;
   co_return result(outcome);
@@ -115,7 +115,20 @@ Task<Access::Outcome> Access::finish_recipient(Outcome outcome) {
                      if_permit_->text);
   if (!settings_->reject_unlisted_recipient || unlisted_recipient_judged_)
     co_return outcome;
-  co_return co_await listed(*facts_.recipient, false);
+  co_return co_await implied(false);
+}
+
+// smtpd_reject_unlisted_sender and its sister, where no list said it.
+Task<Access::Outcome> Access::implied(bool as_sender) {
+  Restriction restriction;
+  restriction.name = as_sender ? "smtpd_reject_unlisted_sender"
+                               : "smtpd_reject_unlisted_recipient";
+  restriction.check = as_sender ? Check::reject_unlisted_sender
+                                : Check::reject_unlisted_recipient;
+  if (trace_ != nullptr) trace_->stage(restriction.name);
+  const Restriction* one = &restriction;
+  Subject subject = named_subject("", "");
+  co_return co_await apply_traced(one, std::move(subject), 0);
 }
 
 Task<Refusal> Access::data() {

@@ -86,6 +86,7 @@ class Access {
   Task<Outcome> destination(Check check, std::string name);
   Task<Outcome> known_certificate();
   Task<Outcome> listed(std::string address, bool as_sender);
+  Task<Outcome> implied(bool as_sender);
   Task<Outcome> walk_stage(const RestrictionList* list, const char* parameter,
                            Subject subject);
   Task<Outcome> apply_traced(const Restriction* restriction, Subject subject,

@@ -201,7 +201,7 @@ Task<Access::Outcome> Access::listed(std::string address, bool as_sender) {
   bool& judged =
       as_sender ? unlisted_sender_judged_ : unlisted_recipient_judged_;
   judged = true;
-  if (address.empty()) co_return Outcome::go_on;
+  if (address.empty() || settings_->know_all) co_return Outcome::go_on;
   const std::string from = as_sender ? "" : facts_.sender.value_or("");
   Result<route::Resolved> resolved =
       co_await questions_.resolve(from, address);
