@@ -283,7 +283,7 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::permit_auth_destination:
     case Check::reject_unauth_destination:
     case Check::defer_unauth_destination: {
-      co_return co_await destination(check, std::move(subject.name));
+      co_return co_await destination(check);
     }
     case Check::permit_tls_clientcerts: {
       co_return co_await known_certificate();
@@ -375,8 +375,7 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
       log_.warning("unknown smtpd restriction: \"{}\"", restriction->name);
       co_return misconfigured();
     case Check::no_argument:
-      log_.warning("restriction {} requires an argument", restriction->name);
-      co_return misconfigured();
+      co_return without_argument(restriction->name);
     default:
       co_return settle(judge(*restriction, subject));
   }
@@ -403,6 +402,23 @@ Access::Outcome Access::settle(const Judged& judged) {
 
 Access::Outcome Access::misconfigured() {
   return refuse(Fault::software, 451, "4.3.5", "Server configuration error");
+}
+
+// A list of the domain name system that is not named is none; anything else is
+// a mistake that must not let mail pass.
+Access::Outcome Access::without_argument(const std::string& name) {
+  const bool table = name.ends_with("_access");
+  if (table)
+    log_.warning("restriction {}: bad argument \"{}\": need maptype:mapname",
+                 name, name);
+  else if (name == "check_policy_service")
+    log_.warning("restriction {} must be followed by transport:server", name);
+  else if (name == "sleep")
+    log_.warning("restriction {} must be followed by number", name);
+  else
+    log_.warning("restriction {} requires domain name argument", name);
+  const bool list = !table && name != "check_policy_service" && name != "sleep";
+  return list ? Outcome::go_on : misconfigured();
 }
 
 Access::Outcome Access::refuse_later(bool now, Fault fault, int code,

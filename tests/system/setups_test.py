@@ -363,7 +363,9 @@ def set_parameters(system):
 
 
 def with_system(setup, system, after=None):
-    LOG.unlink(missing_ok=True)
+    LOG.write_text("")
+    LOG.chmod(0o666)
+    empty("/var/spool")
     setup.install(system)
     parameters = set_parameters(system)
     system.place()

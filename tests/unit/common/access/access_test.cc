@@ -136,3 +136,9 @@ TEST_CASE("behind a filter nobody is unknown, whatever the lists say") {
   behind.facts.sender = "unknown@here.test";
   CHECK(behind.rcpt() == "");
 }
+
+TEST_CASE("relaying is denied to the recipient, in whatever list") {
+  Harness h("smtpd_client_restrictions = reject_unauth_destination\n");
+  h.facts.recipient = "x@elsewhere.test";
+  CHECK(h.rcpt() == "554 5.7.1 <x@elsewhere.test>: Relay access denied");
+}
