@@ -22,6 +22,7 @@ struct Envelope {
   std::int64_t recipients = 1;   // for DATA and END-OF-MESSAGE
   bool has_sender = true;
   bool encrypted = false;
+  bool pipelined = false;  // commands were sent before their turn
   bool dns = true;
   bool ask_policy = false;
 };

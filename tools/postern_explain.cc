@@ -88,6 +88,7 @@ class Explanation {
     facts_.protocol = "ESMTP";
     facts_.service = envelope_.service;
     facts_.size = envelope_.size;
+    facts_.improper_pipelining = envelope_.pipelined;
     if (!envelope_.helo.empty()) facts_.helo = envelope_.helo;
     if (envelope_.has_sender) facts_.sender = envelope_.sender;
     if (envelope_.stage != "ETRN") facts_.recipient = envelope_.recipient;
@@ -261,6 +262,8 @@ Envelope envelope_of(const RefusalEvent& event, Envelope envelope) {
         event.reply.substr(from, event.reply.find('>', from) - from);
   }
   if (!event.recipient) envelope.recipients = 2;
+  envelope.pipelined =
+      event.reply.find("command pipelining") != std::string::npos;
   if (event.encrypted) envelope.encrypted = true;
   if (!event.sasl_user.empty()) {
     envelope.sasl_user = event.sasl_user;
