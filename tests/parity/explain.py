@@ -30,7 +30,8 @@ for line in open("/srv/mail/conf/master.conf"):
     if len(words) > 7 and words[7] == "smtpd" and words[1] in ("inet", "pass"):
         rows.append(words[0])
 log = open("/var/log/mail.log", errors="replace").read()
-event = re.compile(r"/smtpd\[\d+\]: \w+: reject: ")
+# "warning: reject: ETRN" is the session's own, with its reason in the line.
+event = re.compile(r"/smtpd\[\d+\]: (?!warning)\w+: reject: ")
 limits = ("message_size_limit", "queue_minfree", "smtpd_recipient_limit",
           "smtpd_forbid_bare_newline", "smtpd_reject_unlisted_recipient")
 done = set()

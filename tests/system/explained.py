@@ -8,8 +8,6 @@ import subprocess
 
 import envelopes
 
-# Their texts come from the session or from cleanup, not from a restriction:
-# smtpd forgets the message's content, so that explain cannot judge it again.
 EVENT = re.compile(r"/smtpd\[\d+\]: (?:NOQUEUE|\w+): reject: (\S+) from .*")
 
 
