@@ -49,7 +49,7 @@ bool offers_binding(const std::vector<std::string>& names) {
 bool Session::takes_auth() const {
   const SaslSettings& sasl = settings_->sasl;
   return sasl.enabled && keeps(keyword_auth) &&
-         (!sasl.tls_only || encrypted());
+         (!(sasl.tls_only || settings_->tls.required) || encrypted());
 }
 
 SessionMeans Session::means() const {

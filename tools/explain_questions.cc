@@ -16,8 +16,10 @@ namespace {
 constexpr Millis dns_limit = Seconds(10);
 
 tables::OpenOptions table_options(const config::Config& config,
-                                  const log::Log& log) {
+                                  const log::Log& log,
+                                  databases::Opener& databases) {
   tables::OpenOptions options;
+  options.other = databases.function();
   options.utf8 = config.get<"smtputf8_enable">();
   options.warn = [log](std::string_view line) { log.warning(line); };
   return options;
@@ -49,7 +51,9 @@ ExplainQuestions::ExplainQuestions(const config::Config& config,
     : config_(config),
       envelope_(envelope),
       report_(report),
-      tables_(route::LookupClient::OpensAll{}, table_options(config, log)),
+      databases_(&config),
+      tables_(route::LookupClient::OpensAll{},
+              table_options(config, log, databases_)),
       router_(config, tables_),
       policies_(log, [this](config::Endpoint endpoint, Millis limit) {
         return dial(std::move(endpoint), limit);

@@ -10,10 +10,12 @@
 #include "common/access/policy_client.h"
 #include "common/access/questions.h"
 #include "common/config/config.h"
+#include "common/databases/open.h"
 #include "common/dns/resolver.h"
 #include "common/dns/system_files.h"
 #include "common/route/lookup_client.h"
 #include "common/route/router.h"
+#include "tools/explain_options.h"
 #include "tools/explain_report.h"
 
 namespace postern::tools {
@@ -44,6 +46,7 @@ class ExplainQuestions final : public access::Questions {
   const config::Config& config_;
   const Envelope& envelope_;
   Report& report_;
+  databases::Opener databases_;
   route::LookupClient tables_;
   route::Router router_;
   std::unique_ptr<dns::Resolver> resolver_;

@@ -17,6 +17,20 @@ void place_at(Step& step, const config::Origin& origin) {
   step.line = origin.line;
 }
 
+// Refusals that no restriction list makes: who does.
+struct Limit {
+  std::string_view words;  // in the reply
+  std::string_view parameter;
+};
+constexpr Limit limits[] = {
+    {"Message size exceeds fixed limit", "message_size_limit"},
+    {"Insufficient system storage", "queue_minfree"},
+    {"Queue file write error", "queue_minfree"},
+    {"bare <LF> received", "smtpd_forbid_bare_newline"},
+    {"Error: too many recipients", "smtpd_recipient_limit"},
+    {"User unknown", "smtpd_reject_unlisted_recipient"},
+};
+
 }  // namespace
 
 Report::Report(const config::Config& config) : config_(config) {
@@ -115,6 +129,21 @@ const Step* Report::deciding() const {
   return nullptr;
 }
 
+std::optional<Step> Report::parameter_that_decided() const {
+  const std::string& said = logged_.empty() ? reply_ : logged_;
+  for (const Limit& limit : limits) {
+    if (said.find(limit.words) == std::string::npos) continue;
+    Step step;
+    step.kind = Step::Kind::stage;
+    step.text = limit.parameter;
+    step.outcome = "reject";
+    if (const auto origin = config_.origin(limit.parameter))
+      place_at(step, *origin);
+    return step;
+  }
+  return std::nullopt;
+}
+
 std::string Report::place(const Step& step) const {
   if (step.file.empty()) return "initial value";
   if (step.line == 0) return step.file;
@@ -140,7 +169,10 @@ std::string Report::text() const {
         break;
     }
   }
+  if (!logged_.empty()) out += fmt::format("\nlogged: {}", logged_);
   out += fmt::format("\nreply: {}\n", reply_);
+  const std::optional<Step> limit = parameter_that_decided();
+  if (decided == nullptr && limit) decided = &*limit;
   if (decided != nullptr)
     out += fmt::format("decided by: {} ({})\n", decided->text,
                        place(*decided));
@@ -170,9 +202,12 @@ std::string Report::json() const {
     return one;
   };
   json out{{"client", client_}, {"reply", reply_}};
+  if (!logged_.empty()) out["logged"] = logged_;
   out["steps"] = json::array();
   for (const Step& step : steps_) out["steps"].push_back(described(step));
   const Step* decided = deciding();
+  const std::optional<Step> limit = parameter_that_decided();
+  if (decided == nullptr && limit) decided = &*limit;
   out["decided_by"] = decided == nullptr ? json() : described(*decided);
   out["rewriting"] = json::array();
   for (const Rewriting& r : rewritings_)

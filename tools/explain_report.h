@@ -1,12 +1,12 @@
 // What postern explain has found out, in order, and how it is printed.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/access/trace.h"
 #include "common/config/config.h"
-#include "tools/postern_explain.h"
 
 namespace postern::tools {
 
@@ -39,6 +39,8 @@ class Report final : public access::Trace {
 
   void client_is(std::string shown) { client_ = std::move(shown); }
   void replied(std::string reply);
+  // The reply that the mail log tells of.
+  void was(std::string reply) { logged_ = std::move(reply); }
   void rewritten(std::string from, std::string to, std::string by);
   void routed(Route route) { routes_.push_back(std::move(route)); }
 
@@ -50,6 +52,7 @@ class Report final : public access::Trace {
     std::string from, to, by;
   };
   const Step* deciding() const;
+  std::optional<Step> parameter_that_decided() const;
   std::string place(const Step& step) const;
   void locate(Step& step);
 
@@ -59,7 +62,7 @@ class Report final : public access::Trace {
   std::vector<std::string> within_;  // classes that the walk is in
   std::vector<Step> steps_;
   std::vector<std::size_t> open_;
-  std::string client_, reply_;
+  std::string client_, reply_, logged_;
   std::vector<Rewriting> rewritings_;
   std::vector<Route> routes_;
 };

@@ -3,121 +3,21 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <ctime>
 #include <set>
 
 #include "common/access/access.h"
 #include "common/base/text.h"
 #include "common/config/master_table.h"
 #include "common/mail/address.h"
-#include "common/mail/path.h"
+#include "common/os/files.h"
 #include "common/tables/address_find.h"
+#include "tools/explain_events.h"
+#include "tools/explain_options.h"
 #include "tools/explain_questions.h"
 #include "tools/explain_report.h"
 
 namespace postern::tools {
 namespace {
-
-constexpr const char* usage =
-    "usage: postern explain [options] RECIPIENT\n"
-    "  --client ADDRESS       the client's address (127.0.0.1)\n"
-    "  --client-name NAME     its verified name; else it is looked up\n"
-    "  --helo NAME            as given with HELO or EHLO\n"
-    "  --from ADDRESS         the sender; none is the null sender\n"
-    "  --sasl-user USER       who has logged in\n"
-    "  --sasl-method METHOD   and how (PLAIN)\n"
-    "  --service NAME         the row of master.conf whose options count (smtp)\n"
-    "  --time SECONDS         since 1970, for the age of verified addresses\n"
-    "  --ask-policy           ask policy services, which may remember it\n"
-    "  --no-dns               ask no name server\n"
-    "  --json                 print JSON\n";
-
-struct Option {
-  std::string_view name;
-  std::string Envelope::* text;
-};
-constexpr Option options[] = {
-    {"--client", &Envelope::client_address},
-    {"--helo", &Envelope::helo},
-    {"--from", &Envelope::sender},
-    {"--sasl-user", &Envelope::sasl_user},
-    {"--sasl-method", &Envelope::sasl_method},
-    {"--service", &Envelope::service},
-};
-struct Switch {
-  std::string_view name;
-  bool Envelope::* flag;
-  bool value;
-};
-constexpr Switch switches[] = {{"--json", &Envelope::json, true},
-                               {"--ask-policy", &Envelope::ask_policy, true},
-                               {"--no-dns", &Envelope::dns, false}};
-
-bool take_switch(Envelope& envelope, const std::string& word) {
-  for (const Switch& each : switches)
-    if (word == each.name) {
-      envelope.*each.flag = each.value;
-      return true;
-    }
-  return false;
-}
-
-// An option with a value; false: there is none of that name, or the value is
-// none.
-bool take_option(Envelope& envelope, const std::string& name,
-                 const std::string& value) {
-  for (const Option& each : options)
-    if (name == each.name) {
-      envelope.*each.text = value;
-      return true;
-    }
-  if (name == "--client-name") {
-    envelope.client_name = value;
-    return true;
-  }
-  if (name != "--time") return false;
-  const std::optional<std::int64_t> seconds = parse_number(value);
-  envelope.time = seconds.value_or(0);
-  return seconds.has_value();
-}
-
-std::optional<std::string> internal_form(const std::string& address) {
-  mail::PathRules rules;
-  rules.allow_empty = true;
-  return mail::parse_path("<" + address + ">", rules);
-}
-
-// nullopt: not understood, and said so.
-std::optional<Envelope> read_options(const std::vector<std::string>& words) {
-  Envelope envelope;
-  envelope.time = std::time(nullptr);
-  const auto refuse = [](const std::string& why) {
-    std::fprintf(stderr, "postern explain: %s\n\n%s", why.c_str(), usage);
-    return std::nullopt;
-  };
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
-    if (take_switch(envelope, word)) continue;
-    if (!word.starts_with("--")) {
-      if (!envelope.recipient.empty())
-        return refuse("one recipient at a time: " + word);
-      envelope.recipient = word;
-      continue;
-    }
-    if (i + 1 == words.size()) return refuse("no value behind " + word);
-    if (!take_option(envelope, word, words[++i]))
-      return refuse("not understood: " + word + " " + words[i]);
-  }
-  if (envelope.recipient.empty()) return refuse("which recipient?");
-  if (!mail::valid_hostaddr(envelope.client_address))
-    return refuse("not an address: " + envelope.client_address);
-  for (std::string* address : {&envelope.sender, &envelope.recipient}) {
-    std::optional<std::string> parsed = internal_form(*address);
-    if (!parsed) return refuse("not a mail address: " + *address);
-    *address = std::move(*parsed);
-  }
-  return envelope;
-}
 
 // One run: the decision, then the way of an accepted recipient.
 class Explanation {
@@ -141,7 +41,8 @@ class Explanation {
     access::Refusal refused = co_await decide();
     refused_ = refused.has_value();
     report_.replied(refused ? *refused : "250 2.1.5 Ok");
-    if (!refused_) {
+    if (!envelope_.logged.empty()) report_.was(envelope_.logged);
+    if (!refused_ && envelope_.stage == "RCPT") {
       co_await follow();
     }
     done_ = true;
@@ -149,26 +50,57 @@ class Explanation {
 
   bool done() const { return done_; }
   bool refused() const { return refused_; }
-  std::string printed() const {
-    return envelope_.json ? report_.json() : report_.text();
-  }
+  const Report& report() const { return report_; }
 
  private:
-  // All stages as one RCPT command meets them, whatever smtpd_delay_reject says.
+  // Asked by hand, all stages as one RCPT command meets them; of a refusal
+  // that happened, the lists that its command met.
   Task<access::Refusal> decide() {
-    settings_.delay_reject = true;
-    facts_.where = "RCPT";
-    facts_.protocol = "ESMTP";
-    facts_.service = envelope_.service;
-    if (!envelope_.helo.empty()) facts_.helo = envelope_.helo;
-    facts_.sender = envelope_.sender;
-    facts_.recipient = envelope_.recipient;
-    if (!envelope_.sasl_user.empty()) {
-      facts_.login = std::make_unique<access::Login>();
-      facts_.login->method = envelope_.sasl_method;
-      facts_.login->user = envelope_.sasl_user;
+    if (envelope_.logged.empty()) settings_.delay_reject = true;
+    set_facts();
+    const std::string& stage = envelope_.stage;
+    const bool delayed = settings_.delay_reject;
+    if (stage == "CONNECT") {
+      co_return co_await access_.client();
+    }
+    if (stage == "HELO" || stage == "EHLO") {
+      co_return co_await access_.helo();
+    }
+    if (stage == "ETRN") {
+      co_return co_await access_.etrn(envelope_.recipient);
+    }
+    if (stage == "DATA" || stage == "BDAT") {
+      co_return co_await access_.data();
+    }
+    if (stage == "END-OF-MESSAGE") {
+      co_return co_await access_.end_of_data();
+    }
+    if (stage == "MAIL") {
+      const access::Refusal large = access_.size(envelope_.size);
+      if (large || (delayed && !envelope_.logged.empty())) co_return large;
+      co_return co_await access_.sender();
     }
     co_return co_await access_.recipient();
+  }
+
+  void set_facts() {
+    facts_.where = envelope_.stage;
+    facts_.protocol = "ESMTP";
+    facts_.service = envelope_.service;
+    facts_.size = envelope_.size;
+    facts_.improper_pipelining = envelope_.pipelined;
+    if (!envelope_.helo.empty()) facts_.helo = envelope_.helo;
+    if (envelope_.has_sender) facts_.sender = envelope_.sender;
+    if (envelope_.stage != "ETRN") facts_.recipient = envelope_.recipient;
+    const bool content = envelope_.stage == "DATA" ||
+                         envelope_.stage == "BDAT" ||
+                         envelope_.stage == "END-OF-MESSAGE";
+    if (content) facts_.recipients = envelope_.recipients;
+    if (envelope_.encrypted) facts_.tls = std::make_shared<tls::Facts>();
+    if (envelope_.sasl_user.empty()) return;
+    facts_.login = std::make_unique<access::Login>();
+    facts_.login->method = envelope_.sasl_method;
+    facts_.login->user = envelope_.sasl_user;
   }
 
   // The name is verified as lookup does: the address's name must have the
@@ -312,6 +244,96 @@ class Explanation {
   bool done_ = false, refused_ = false;
 };
 
+// What stands in the log about a refusal, as options say it.
+Envelope envelope_of(const RefusalEvent& event, Envelope envelope) {
+  envelope.client_address = event.client_address;
+  if (event.client_name != "unknown") envelope.client_name = event.client_name;
+  envelope.stage = event.where;
+  envelope.logged = event.reply;
+  envelope.helo = event.helo.value_or("");
+  envelope.has_sender = event.sender.has_value();
+  envelope.sender = internal_address(event.sender.value_or("")).value_or("");
+  envelope.recipient =
+      internal_address(event.recipient.value_or("")).value_or("");
+  // A reply names whom it refuses first: of ETRN, the site.
+  if (event.where == "ETRN" && event.reply.find('<') != std::string::npos) {
+    const std::size_t from = event.reply.find('<') + 1;
+    envelope.recipient =
+        event.reply.substr(from, event.reply.find('>', from) - from);
+  }
+  if (!event.recipient) envelope.recipients = 2;
+  envelope.pipelined =
+      event.reply.find("command pipelining") != std::string::npos;
+  if (event.encrypted) envelope.encrypted = true;
+  if (!event.sasl_user.empty()) {
+    envelope.sasl_user = event.sasl_user;
+    envelope.sasl_method = event.sasl_method;
+  }
+  return envelope;
+}
+
+// The row that logs under the event's name ("postern/submission/smtpd"), if
+// one says so; else the one that was named.
+std::string row_of(const Suite& suite, const RefusalEvent& event,
+                   const std::string& named) {
+  const Result<config::MasterTable> table =
+      config::MasterTable::load(suite.directory);
+  if (!table) return named;
+  for (const config::ServiceRow& row : table->rows()) {
+    if (row.program != "smtpd") continue;
+    const config::Config config = suite.config.with_overrides(row.overrides);
+    const bool own =
+        config.get<"syslog_name">() != suite.config.get<"syslog_name">();
+    if (own && event.tag == config.get<"syslog_name">() + "/smtpd")
+      return row.name;
+  }
+  return named;
+}
+
+std::vector<RefusalEvent> events_asked_for(const Suite& suite,
+                                           const ExplainWords& asked) {
+  if (!asked.line.empty()) {
+    const std::optional<RefusalEvent> event = parse_refusal(asked.line);
+    if (!event) {
+      std::fprintf(stderr, "postern explain: that line tells of no refusal by "
+                           "smtpd\n");
+      return {};
+    }
+    return {*event};
+  }
+  const std::string path = suite.config.get<"maillog_file">();
+  if (path.empty()) {
+    std::fprintf(stderr, "postern explain: maillog_file is empty: give the "
+                         "line with --line\n");
+    return {};
+  }
+  const Result<std::string> log = os::read_file(path);
+  if (!log) {
+    std::fprintf(stderr, "postern explain: %s\n", log.trouble().text.c_str());
+    return {};
+  }
+  const std::vector<RefusalEvent> events =
+      asked.queue_id.empty() ? refusals_of_session(*log, asked.session)
+                             : refusals_of_message(*log, asked.queue_id);
+  if (events.empty())
+    std::fprintf(stderr, "postern explain: %s tells of no refusal of %s\n",
+                 path.c_str(),
+                 (asked.queue_id.empty() ? asked.session : asked.queue_id)
+                     .c_str());
+  return events;
+}
+
+std::vector<Envelope> refusals_asked_for(const Suite& suite,
+                                         const ExplainWords& asked) {
+  std::vector<Envelope> out;
+  for (const RefusalEvent& event : events_asked_for(suite, asked)) {
+    Envelope envelope = envelope_of(event, asked.envelope);
+    envelope.service = row_of(suite, event, envelope.service);
+    out.push_back(std::move(envelope));
+  }
+  return out;
+}
+
 // What smtpd of that row sees; nullopt: no such row.
 std::optional<config::Config> config_of_row(const Suite& suite,
                                             const std::string& service) {
@@ -330,11 +352,11 @@ std::optional<config::Config> config_of_row(const Suite& suite,
 }  // namespace
 
 int explain(Suite& suite, const std::vector<std::string>& words) {
-  const std::optional<Envelope> envelope = read_options(words);
-  if (!envelope) return 2;
-  const std::optional<config::Config> config =
-      config_of_row(suite, envelope->service);
-  if (!config) return 2;
+  const std::optional<ExplainWords> asked = read_explain_words(words);
+  if (!asked) return 2;
+  std::vector<Envelope> envelopes{asked->envelope};
+  if (asked->from_log()) envelopes = refusals_asked_for(suite, *asked);
+  if (envelopes.empty()) return 2;
   // What would go to the mail log goes to whoever asks.
   log::set_recorder([](std::string_view, log::Severity severity,
                        std::string_view text) {
@@ -342,13 +364,25 @@ int explain(Suite& suite, const std::vector<std::string>& words) {
     std::fprintf(stderr, "postern explain: %.*s\n",
                  static_cast<int>(text.size()), text.data());
   });
-  Loop loop;
-  Explanation explanation(*config, suite.log, *envelope);
-  Nursery nursery;
-  nursery.start(explanation.run());
-  loop.run_until([&] { return explanation.done(); });
-  std::fputs(explanation.printed().c_str(), stdout);
-  return explanation.refused() ? 1 : 0;
+  bool refused = false;
+  std::string printed;
+  for (const Envelope& envelope : envelopes) {
+    const std::optional<config::Config> config =
+        config_of_row(suite, envelope.service);
+    if (!config) return 2;
+    Loop loop;
+    Explanation explanation(*config, suite.log, envelope);
+    Nursery nursery;
+    nursery.start(explanation.run());
+    loop.run_until([&] { return explanation.done(); });
+    if (!printed.empty()) printed += asked->json ? ",\n" : "\n";
+    printed += asked->json ? explanation.report().json()
+                           : explanation.report().text();
+    refused |= explanation.refused();
+  }
+  if (asked->json && asked->from_log()) printed = "[\n" + printed + "]\n";
+  std::fputs(printed.c_str(), stdout);
+  return refused ? 1 : 0;
 }
 
 }  // namespace postern::tools

@@ -6,25 +6,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "tools/postern_suite.h"
 
 namespace postern::tools {
-
-struct Envelope {
-  std::string client_address = "127.0.0.1";
-  std::optional<std::string> client_name;  // none: it is looked up
-  std::string helo, sender, recipient;
-  std::string sasl_user, sasl_method = "PLAIN";
-  std::string service = "smtp";  // the row whose -o options count
-  std::int64_t time = 0;         // seconds since 1970
-  bool json = false;
-  bool dns = true;
-  bool ask_policy = false;
-};
 
 // `words`: what stands behind "explain". Gives the exit status: 0 the recipient
 // would be accepted, 1 refused, 2 not understood.

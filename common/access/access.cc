@@ -68,7 +68,7 @@ Task<Refusal> Access::sender() {
       co_await walk_stage(list, "smtpd_sender_restrictions", subject);
   if (outcome != Outcome::refuse && settings_->reject_unlisted_sender &&
       !unlisted_sender_judged_) {
-    outcome = co_await listed(*facts_.sender, true);
+    outcome = co_await implied(true);
   }
   kept_if_permit_[2] = if_permit_;
   co_return result(outcome);
@@ -115,7 +115,20 @@ Task<Access::Outcome> Access::finish_recipient(Outcome outcome) {
                      if_permit_->text);
   if (!settings_->reject_unlisted_recipient || unlisted_recipient_judged_)
     co_return outcome;
-  co_return co_await listed(*facts_.recipient, false);
+  co_return co_await implied(false);
+}
+
+// smtpd_reject_unlisted_sender and its sister, where no list said it.
+Task<Access::Outcome> Access::implied(bool as_sender) {
+  Restriction restriction;
+  restriction.name = as_sender ? "smtpd_reject_unlisted_sender"
+                               : "smtpd_reject_unlisted_recipient";
+  restriction.check = as_sender ? Check::reject_unlisted_sender
+                                : Check::reject_unlisted_recipient;
+  if (trace_ != nullptr) trace_->stage(restriction.name);
+  const Restriction* one = &restriction;
+  Subject subject = named_subject("", "");
+  co_return co_await apply_traced(one, std::move(subject), 0);
 }
 
 Task<Refusal> Access::data() {
@@ -270,7 +283,7 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
     case Check::permit_auth_destination:
     case Check::reject_unauth_destination:
     case Check::defer_unauth_destination: {
-      co_return co_await destination(check, std::move(subject.name));
+      co_return co_await destination(check);
     }
     case Check::permit_tls_clientcerts: {
       co_return co_await known_certificate();
@@ -362,8 +375,7 @@ Task<Access::Outcome> Access::apply(const Restriction* restriction,
       log_.warning("unknown smtpd restriction: \"{}\"", restriction->name);
       co_return misconfigured();
     case Check::no_argument:
-      log_.warning("restriction {} requires an argument", restriction->name);
-      co_return misconfigured();
+      co_return without_argument(restriction->name);
     default:
       co_return settle(judge(*restriction, subject));
   }
@@ -390,6 +402,23 @@ Access::Outcome Access::settle(const Judged& judged) {
 
 Access::Outcome Access::misconfigured() {
   return refuse(Fault::software, 451, "4.3.5", "Server configuration error");
+}
+
+// A list of the domain name system that is not named is none; anything else is
+// a mistake that must not let mail pass.
+Access::Outcome Access::without_argument(const std::string& name) {
+  const bool table = name.ends_with("_access");
+  if (table)
+    log_.warning("restriction {}: bad argument \"{}\": need maptype:mapname",
+                 name, name);
+  else if (name == "check_policy_service")
+    log_.warning("restriction {} must be followed by transport:server", name);
+  else if (name == "sleep")
+    log_.warning("restriction {} must be followed by number", name);
+  else
+    log_.warning("restriction {} requires domain name argument", name);
+  const bool list = !table && name != "check_policy_service" && name != "sleep";
+  return list ? Outcome::go_on : misconfigured();
 }
 
 Access::Outcome Access::refuse_later(bool now, Fault fault, int code,

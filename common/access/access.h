@@ -83,9 +83,10 @@ class Access {
                      bool warn_only, int depth);
   Task<Outcome> apply(const Restriction* restriction, Subject subject,
                       int depth);
-  Task<Outcome> destination(Check check, std::string name);
+  Task<Outcome> destination(Check check);
   Task<Outcome> known_certificate();
   Task<Outcome> listed(std::string address, bool as_sender);
+  Task<Outcome> implied(bool as_sender);
   Task<Outcome> walk_stage(const RestrictionList* list, const char* parameter,
                            Subject subject);
   Task<Outcome> apply_traced(const Restriction* restriction, Subject subject,
@@ -189,6 +190,7 @@ class Access {
   Outcome settle(const Judged& judged);
   Outcome refuse(Fault fault, int code, std::string status, std::string text);
   Outcome misconfigured();
+  Outcome without_argument(const std::string& name);
   // The reply that a temporary failure leads to: kept until the mail would be
   // permitted, or given at once (`now`, or under warn_if_reject).
   Outcome refuse_later(bool now, Fault fault, int code, std::string status,

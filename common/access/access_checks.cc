@@ -159,8 +159,10 @@ bool Access::rewrites_for_login() const {
 // The heart of relay protection. A destination is ours only when the resolver
 // says so and the client did not route through us: user@elsewhere@here and
 // its like are refused here whatever the last domain is.
-Task<Access::Outcome> Access::destination(Check check, std::string name) {
+Task<Access::Outcome> Access::destination(Check check) {
   if (!facts_.recipient) co_return Outcome::go_on;
+  // In whatever list it stands, the recipient is who may not be reached.
+  const std::string name = *facts_.recipient;
   Result<route::Resolved> found = co_await questions_.resolve(
       facts_.sender.value_or(""), *facts_.recipient);
   if (!found) {
@@ -201,7 +203,7 @@ Task<Access::Outcome> Access::listed(std::string address, bool as_sender) {
   bool& judged =
       as_sender ? unlisted_sender_judged_ : unlisted_recipient_judged_;
   judged = true;
-  if (address.empty()) co_return Outcome::go_on;
+  if (address.empty() || settings_->know_all) co_return Outcome::go_on;
   const std::string from = as_sender ? "" : facts_.sender.value_or("");
   Result<route::Resolved> resolved =
       co_await questions_.resolve(from, address);

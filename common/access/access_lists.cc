@@ -174,8 +174,7 @@ Access::Outcome Access::refuse_listed(const std::string& domain,
 // Nobody becomes a relay for being on a list.
 Task<bool> Access::may_be_welcomed() {
   if (facts_.where != "RCPT" || !facts_.recipient) co_return true;
-  const Outcome own = co_await destination(Check::permit_auth_destination,
-                                           *facts_.recipient);
+  const Outcome own = co_await destination(Check::permit_auth_destination);
   co_return own == Outcome::permit;
 }
 

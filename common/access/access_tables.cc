@@ -319,12 +319,12 @@ std::optional<Access::Outcome> Access::act_at_once(const std::string& verb,
 std::optional<Access::Outcome> Access::act_on_message(
     const std::string& verb, const std::string& text, const Subject& subject,
     const std::string& table) {
-  const bool number = verb.size() >= 3 &&
-                      verb.find_first_not_of("0123456789") == std::string::npos;
-  if (number && (verb.size() != 3 || text.empty() ||
-                 (verb[0] != '4' && verb[0] != '5')))
-    return permit_by("OK", subject, table);
-  if (number) {
+  const bool number =
+      verb.find_first_not_of("0123456789") == std::string::npos;
+  const bool code_like =
+      number && verb.size() == 3 && (verb[0] == '4' || verb[0] == '5');
+  if (number && text.empty()) return permit_by("OK", subject, table);
+  if (code_like) {
     const int code = (verb[0] - '0') * 100 + (verb[1] - '0') * 10 + verb[2] - '0';
     return refuse_by_table(code, verb[0] == '4' ? "4.7.1" : "5.7.1", text,
                            subject);
@@ -342,9 +342,10 @@ std::optional<Access::Outcome> Access::act_on_message(
   if (verb == "FILTER" || verb == "REDIRECT") {
     const bool filter = verb == "FILTER";
     if (text.find(filter ? ':' : '@') == std::string::npos) {
-      log_.warning("access table {}: {} \"{}\" requires {}", table, verb, text,
-                   filter ? "transport:destination" : "user@domain");
-      return misconfigured();
+      log_.warning("access table {} entry \"{}\" requires {}", table,
+                   subject.name,
+                   filter ? "transport:destination" : "user@domain target");
+      return Outcome::go_on;
     }
     tell(filter ? "filter" : "redirect", "triggers " + verb + " " + text,
          subject);
@@ -353,8 +354,8 @@ std::optional<Access::Outcome> Access::act_on_message(
   }
   if (verb == "PREPEND") {
     if (text.find(':') == std::string::npos) {
-      log_.warning("access table {}: PREPEND requires a header: \"{}\"", table,
-                   text);
+      log_.warning("access table {} entry \"{}\" requires header: text",
+                   table, subject.name);
       return Outcome::go_on;
     }
     effects_.prepend.push_back(text);
@@ -362,9 +363,9 @@ std::optional<Access::Outcome> Access::act_on_message(
   }
   if (verb == "BCC") {
     if (text.find('@') == std::string::npos) {
-      log_.warning("access table {}: BCC \"{}\" requires user@domain", table,
-                   text);
-      return misconfigured();
+      log_.warning("access table {} entry \"{}\" requires user@domain target",
+                   table, subject.name);
+      return Outcome::go_on;
     }
     tell("bcc", "triggers BCC " + text, subject);
     effects_.bcc.push_back(text);

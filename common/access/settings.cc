@@ -75,6 +75,9 @@ void read_switches(Settings& s, const config::Config& c) {
   s.soft_bounce = c.get<"soft_bounce">();
   s.reject_unlisted_recipient = c.get<"smtpd_reject_unlisted_recipient">();
   s.reject_unlisted_sender = c.get<"smtpd_reject_unlisted_sender">();
+  for (const std::string& word :
+       split_words(c.get<"receive_override_options">()))
+    s.know_all |= equal_nocase(word, "no_unknown_recipient_checks");
   s.relay_first = c.get<"smtpd_relay_before_recipient_restrictions">();
   s.allow_untrusted_routing = c.get<"allow_untrusted_routing">();
   s.stressed = !c.text("stress").empty();

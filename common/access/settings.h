@@ -37,6 +37,8 @@ struct Settings {
   bool delay_reject, soft_bounce, reject_unlisted_recipient,
       reject_unlisted_sender, relay_first, allow_untrusted_routing,
       parents_in_client_access, stressed, sasl_enabled;
+  // receive_override_options = no_unknown_recipient_checks
+  bool know_all = false;
   std::int64_t message_size_limit;
   int reject_code, defer_code, invalid_hostname_code, non_fqdn_code,
       multi_recipient_code, plaintext_code, relay_code, map_reject_code,

@@ -41,7 +41,9 @@ std::optional<bool> parse_boolean(std::string_view text) {
 
 std::optional<std::chrono::seconds> parse_duration(std::string_view text,
                                                    char unit) {
-  if (!text.empty() && is_alpha(text.back())) {
+  // The first letter counts: "${NAME}h", as initial values are written, is
+  // "5mh" when NAME has a unit of its own.
+  while (!text.empty() && is_alpha(text.back())) {
     unit = lower(text.back());
     text.remove_suffix(1);
   }

@@ -16,7 +16,8 @@ namespace postern::config {
 // yes or no, in either case.
 std::optional<bool> parse_boolean(std::string_view text);
 
-// Seconds of `NUMBER[smhdw]`; `unit` counts when the text has none.
+// Seconds of `NUMBER[smhdw]`; `unit` counts when the text has none. Letters
+// behind the first count for nothing.
 std::optional<std::chrono::seconds> parse_duration(std::string_view text,
                                                    char unit = 's');
 

@@ -3,6 +3,7 @@
 policy_test.py BIN. postgrey and policyd-spf are left out where they are not
 installed."""
 
+import getpass
 import grp
 import os
 import pathlib
@@ -33,12 +34,17 @@ class Policy(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), PolicySession)
         self.port = self.server_address[1]
         self.action, self.silent, self.program = action, silent, program
-        self.requests, self.connections = [], 0
+        self.requests, self.connections, self.ended = [], 0, 0
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
 class PolicySession(socketserver.StreamRequestHandler):
+    def finish(self):
+        with self.server.lock:
+            self.server.ended += 1
+        super().finish()
+
     def handle(self):
         with self.server.lock:
             self.server.connections += 1
@@ -61,9 +67,30 @@ class PolicySession(socketserver.StreamRequestHandler):
                 self.wfile.write(f"action={self.server.action}\n\n".encode())
 
 
+# A policy program that tells who it is.
+WHO = """\
+import os, sys
+for line in sys.stdin:
+    if line == "\\n":
+        print("action=REJECT uid=%d gid=%d groups=%s\\n" % (
+            os.getuid(), os.getgid(), os.getgroups()), flush=True)
+"""
+
+
+def program_user():
+    """None of the mail system's: those of spawn rows may not be."""
+    return "games" if os.geteuid() == 0 else getpass.getuser()
+
+
 class Stage:
-    def __init__(self, bin_dir, **settings):
+    def __init__(self, bin_dir, files=None, **settings):
         self.suite = suites.Suite.real(bin_dir)
+        for name, text in (files or {}).items():
+            (self.suite.top / name).write_text(text)
+            (self.suite.top / name).chmod(0o644)
+        if "rows" in settings:
+            settings["rows"] = settings["rows"].replace("TOP",
+                                                        str(self.suite.top))
         self.suite.configure(
             mynetworks="127.0.0.9/32", mydestination="mail.example.com",
             alias_maps="", local_recipient_maps="", smtpd_peername_lookup="no",
@@ -107,8 +134,110 @@ def spf_refuses_and_lets_pass(bin_dir):
         top.unlink()
 
 
+def spawned_programs_run_as_their_user(bin_dir):
+    """spawn rows, over a private socket and over TCP."""
+    port = suites.free_port()
+    user = program_user()
+    wanted = pwd.getpwnam(user)
+    python = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
+    row = f"n n - 0 spawn user={user} argv={python} TOP/who.py\n"
+    stage = Stage(
+        bin_dir, files={"who.py": WHO},
+        rows=f"who unix - {row}127.0.0.1:{port} inet n {row}",
+        smtpd_restriction_classes="tcp, local", who_time_limit="3600",
+        tcp=f"check_policy_service inet:127.0.0.1:{port}",
+        local="check_policy_service unix:private/who",
+        smtpd_recipient_restrictions="check_recipient_access inline:"
+        "{tcp@mail.example.com=tcp, local@mail.example.com=local}")
+    try:
+        for name in ("tcp", "local"):
+            said = stage.rcpt(name + "@mail.example.com")
+            assert said.startswith("554 5.7.1"), said + stage.suite.log()
+            assert f"uid={wanted.pw_uid} gid={wanted.pw_gid} " in said, said
+            if os.geteuid() == 0:
+                assert "groups=[0" not in said, said
+    finally:
+        stage.close()
+
+
+def policyd_spf_is_spawned(bin_dir):
+    """Debian's program in a spawn row, as its manual has it."""
+    user = program_user()
+    stage = Stage(
+        bin_dir, files={"spf.conf": "debugLevel = 1\nHELO_reject = False\n"
+                        "Mail_From_reject = False\nTestOnly = 1\n"
+                        "skip_addresses = 127.0.0.2\n"},
+        rows=f"policyd-spf unix - n n - 0 spawn user={user} argv={SPF} "
+             "TOP/spf.conf\n",
+        **{"policyd-spf_time_limit": "3600"},
+        smtpd_recipient_restrictions=
+        "check_policy_service unix:private/policyd-spf, permit")
+    try:
+        assert stage.rcpt().startswith("250"), stage.suite.log()
+        assert stage.rcpt("c@mail.example.com").startswith("250")
+        assert "problem talking to server" not in stage.suite.log()
+    finally:
+        stage.close()
+
+
+def limits_of_a_service_are_kept(bin_dir):
+    """request_limit and max_idle end connections; a service that is away gets
+    its default action, of the parameters or of its own."""
+    few, idle = Policy(), Policy()
+    away = suites.free_port()
+    stage = Stage(
+        bin_dir, smtpd_restriction_classes="few, idle, away, own",
+        few="check_policy_service { inet:127.0.0.1:%d, request_limit=1 }"
+            % few.port,
+        idle="check_policy_service { inet:127.0.0.1:%d, max_idle=1 }"
+             % idle.port,
+        away=f"check_policy_service inet:127.0.0.1:{away}",
+        own="check_policy_service { inet:127.0.0.1:%d, { default_action = 450 "
+            "4.3.9 asked nobody }, try_limit=1, retry_delay=1, timeout=3 }"
+            % away,
+        smtpd_policy_service_default_action="DEFER the service is away",
+        smtpd_policy_service_try_limit="1", smtpd_policy_service_timeout="3s",
+        smtpd_recipient_restrictions="check_recipient_access inline:"
+        "{few@mail.example.com=few, idle@mail.example.com=idle, "
+        "away@mail.example.com=away, own@mail.example.com=own}")
+    try:
+        client = stage.client()
+        for _ in range(3):
+            assert stage.rcpt("few@mail.example.com", client).startswith("250")
+        assert few.connections == 3, few.connections
+        assert stage.rcpt("idle@mail.example.com", client).startswith("250")
+        assert stage.rcpt("idle@mail.example.com", client).startswith("250")
+        assert idle.connections == 1, idle.connections
+
+        def closed():
+            """the idle connection is closed"""
+            return idle.ended == 1
+        suites.wait_until(closed, 30)
+        assert stage.rcpt("idle@mail.example.com", client).startswith("250")
+        assert idle.connections == 2, idle.connections
+        said = stage.rcpt("away@mail.example.com", client)
+        assert said.startswith("450 4.7.1") and "is away" in said, said
+        said = stage.rcpt("own@mail.example.com", client)
+        assert said.startswith("450 4.3.9") and "asked nobody" in said, said
+    finally:
+        stage.close()
+        few.shutdown()
+        idle.shutdown()
+
+
 def postgrey_delays_then_passes(bin_dir):
     port = suites.free_port()
+    postgrey_at(bin_dir, port, f"--inet=127.0.0.1:{port}",
+                f"inet:127.0.0.1:{port}")
+
+
+def postgrey_over_a_local_socket(bin_dir):
+    port = suites.free_port()
+    place = f"/tmp/postern-grey-{port}/socket"
+    postgrey_at(bin_dir, port, f"--unix={place}", f"unix:{place}")
+
+
+def postgrey_at(bin_dir, port, option, service):
     top = pathlib.Path(f"/tmp/postern-grey-{port}")
     top.mkdir()
     if os.geteuid() == 0:
@@ -119,7 +248,7 @@ def postgrey_delays_then_passes(bin_dir):
         as_user = [f"--user={me.pw_name}",
                    f"--group={grp.getgrgid(me.pw_gid).gr_name}"]
     grey = subprocess.Popen(
-        [POSTGREY, f"--inet=127.0.0.1:{port}", f"--dbdir={top}", "--delay=1",
+        [POSTGREY, option, f"--dbdir={top}", "--delay=1",
          *as_user, f"--pidfile={top}/pid",
          "--syslogfacility=none"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -127,11 +256,13 @@ def postgrey_delays_then_passes(bin_dir):
     try:
         def listens():
             """postgrey listens"""
+            if service.startswith("unix:"):
+                return (top / "socket").is_socket()
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
         suites.wait_until(listens, 30)
         stage = Stage(bin_dir, smtpd_recipient_restrictions=
-                      f"check_policy_service inet:127.0.0.1:{port}")
+                      f"check_policy_service {service}")
         first = stage.rcpt()
         assert first.startswith("450 4.2.0") and "reylisted" in first, first
 
@@ -214,10 +345,12 @@ def a_dead_name_server_stops_nobody_else(bin_dir):
 
 def main():
     tests = [a_silent_service_stops_nobody_else,
-             a_dead_name_server_stops_nobody_else]
+             a_dead_name_server_stops_nobody_else,
+             spawned_programs_run_as_their_user, limits_of_a_service_are_kept]
     if POSTGREY:
-        tests.append(postgrey_delays_then_passes)
+        tests += [postgrey_delays_then_passes, postgrey_over_a_local_socket]
     if SPF:
+        tests.append(policyd_spf_is_spawned)
         tests.append(spf_refuses_and_lets_pass)
     bad = 0
     for test in tests:

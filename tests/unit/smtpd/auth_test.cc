@@ -263,6 +263,12 @@ TEST_CASE("where nobody may log in the authentication server is not missed") {
   CHECK(h.hear() == "220 mail.here.test ESMTP Postfix\n");
 }
 
+TEST_CASE("where TLS is required, nobody is asked to log in before it") {
+  Harness h(enabled + "smtpd_tls_security_level = encrypt\n");
+  h.hear();
+  CHECK(h.say(ehlo).find("AUTH") == std::string::npos);
+}
+
 TEST_CASE("an authentication server that says nothing stops no mail") {
   Harness h(enabled);
   h.around().auth_server.handshake = "";

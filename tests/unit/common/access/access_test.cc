@@ -120,3 +120,25 @@ TEST_CASE("a trace hears each step in order") {
         "0reject_unauth_destination=go on 0mine 1reject=reject(554)"
         "=reject(554)");
 }
+
+TEST_CASE("behind a filter nobody is unknown, whatever the lists say") {
+  const std::string lists =
+      "mydestination = here.test\nsmtpd_reject_unlisted_sender = yes\n"
+      "smtpd_recipient_restrictions = reject_unlisted_recipient, "
+      "reject_unlisted_sender, permit\n";
+  const std::string strict = lists + "smtpd_relay_restrictions =\n";
+  Harness before(strict);
+  before.facts.recipient = "unknown@here.test";
+  CHECK(before.rcpt().substr(0, 3) == "550");
+  Harness behind(strict +
+                 "receive_override_options = no_unknown_recipient_checks\n");
+  behind.facts.recipient = "unknown@here.test";
+  behind.facts.sender = "unknown@here.test";
+  CHECK(behind.rcpt() == "");
+}
+
+TEST_CASE("relaying is denied to the recipient, in whatever list") {
+  Harness h("smtpd_client_restrictions = reject_unauth_destination\n");
+  h.facts.recipient = "x@elsewhere.test";
+  CHECK(h.rcpt() == "554 5.7.1 <x@elsewhere.test>: Relay access denied");
+}

@@ -233,6 +233,8 @@ TEST_CASE("durations are numbers with a unit") {
   CHECK(parse_duration("5", 'h') == 5h);
   CHECK(parse_duration("2D") == 48h);
   CHECK(parse_duration("1w") == 168h);
+  CHECK(parse_duration("5mh") == 5min);
+  CHECK(!parse_duration("5m3h"));
   CHECK(!parse_duration("-1s"));
   CHECK(!parse_duration("h"));
   CHECK(!parse_duration("5y"));

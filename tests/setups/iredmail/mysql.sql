@@ -1,0 +1,12 @@
+CREATE DATABASE vmail;
+GRANT ALL ON vmail.* TO 'mail';
+USE vmail;
+CREATE TABLE domain (domain varchar(99), backupmx int, active int);
+INSERT INTO domain VALUES ('example.com', 0, 1), ('backup.test', 1, 1);
+CREATE TABLE alias_domain (alias_domain varchar(99), target_domain varchar(99));
+INSERT INTO alias_domain VALUES ('example.org', 'example.com');
+CREATE TABLE mailbox (username varchar(99), maildir varchar(99), enabledeliver int, active int);
+INSERT INTO mailbox VALUES ('alice@example.com', 'example.com/alice/', 1, 1), ('bob@example.com', 'example.com/bob/', 1, 1), ('left@example.com', 'x/', 1, 0);
+CREATE TABLE forwardings (address varchar(99), forwarding varchar(99), active int);
+INSERT INTO forwardings VALUES ('alice@example.com', 'alice@example.com', 1), ('bob@example.com', 'bob@example.com', 1), ('info@example.com', 'alice@example.com', 1), ('info@example.com', 'bob@example.com', 1);
+CREATE TABLE other (kind varchar(50), name varchar(99), value text);
