@@ -116,6 +116,11 @@ Settings Settings::read(const config::Config& config,
   if (program == "pipe" || program == "spawn")
     settings.time_limit =
         config.duration(service + "_time_limit", std::chrono::seconds(1000));
+  if (program != "spawn") {
+    settings.status_filter_name = program + "_delivery_status_filter";
+    settings.delivery_status_filter =
+        config.text(settings.status_filter_name);
+  }
   if (program == "local") read_local(config, settings);
   if (program == "virtual" || program == "pipe")
     read_extensions(config, settings);

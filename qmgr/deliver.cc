@@ -137,7 +137,9 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
   std::string text = entry.nexthop;
   const std::size_t space = text.find(' ');
   const std::string first = text.substr(0, space);
-  const char wanted = discard ? '2' : retry || soft_bounce_ ? '4' : '5';
+  const bool probe = (m.envelope.flags & ipc::verify_only) != 0;
+  const bool soft = soft_bounce_ && !probe;
+  const char wanted = discard ? '2' : retry || soft ? '4' : '5';
   if (first.size() >= 5 && is_digit(first[0]) && first[1] == '.') {
     // A code of another class says something else than what happens.
     if (first[0] == status[0]) status = first;
@@ -154,9 +156,9 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
     result.index = static_cast<std::int64_t>(entry.recipients[i]);
     result.status = status;
     result.text = text;
-    result.outcome = discard               ? ipc::Outcome::sent
-                     : retry || soft_bounce_ ? ipc::Outcome::deferred
-                                             : ipc::Outcome::bounced;
+    result.outcome = discard         ? ipc::Outcome::sent
+                     : retry || soft ? ipc::Outcome::deferred
+                                     : ipc::Outcome::bounced;
     DeliveryEvent event;
     event.queue_id = m.id;
     event.recipient = entry.addresses[i];
@@ -166,10 +168,11 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
     event.times = {m.envelope.arrival, m.activated, started, 0,
                    now_microseconds()};
     event.dsn = status;
-    event.status = discard        ? "sent"
-                   : retry        ? "deferred"
-                   : soft_bounce_ ? "SOFTBOUNCE"
-                                  : "bounced";
+    event.status = probe     ? discard ? "deliverable" : "undeliverable"
+                   : discard ? "sent"
+                   : retry   ? "deferred"
+                   : soft    ? "SOFTBOUNCE"
+                             : "bounced";
     event.text = text;
     log_delivery(log, event);
     report.results.push_back(std::move(result));
@@ -191,6 +194,7 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
   const std::string program = program_of(t->name);
   ipc::DeliverReport report;
   bool lost = false;
+  bool passed_on = false;
   if (m.vanished) {
     // Nothing to do: the administrator has taken it away.
   } else if (destination->suspended) {
@@ -220,7 +224,11 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
           co_await ask_agent(t, std::move(request));
       if (answer) {
         report = std::move(*answer);
-        apply(entry, report);
+        passed_on = !report.pass_to.empty();
+        if (passed_on)
+          pass_on(*t, entry, report.pass_to);
+        else
+          apply(entry, report);
         feedback(*t, *destination, report);
       } else {
         log_.warning("{}: transport {}: {}", m.id, t->name,
@@ -241,7 +249,7 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
       t->not_before = now + transport_retry_.count();
       defer_entry(entry, "4.3.0", "mail transport unavailable");
     }
-    closed(entry.message, entry.recipients.size());
+    if (!passed_on) closed(entry.message, entry.recipients.size());
   }
   schedule_pump();
   if (draining_ && deliveries_ == 0) service_.finished();
@@ -283,6 +291,30 @@ void Manager::apply(const Entry& entry, const ipc::DeliverReport& report) {
       continue;
     const Status marked = spool_.mark_done(*opened.message, index);
     if (!marked) log_.warning("{}: {}", m.id, marked.trouble().text);
+  }
+}
+
+// Other recipients of the same request come with entries of their own, as the
+// other transport may take one at a time.
+void Manager::pass_on(const Transport& from, const Entry& entry,
+                      const std::string& destination) {
+  const auto [name, hop] = route::Router::split_destination(destination);
+  for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
+    Entry one;
+    one.message = entry.message;
+    one.recipients.push_back(entry.recipients[i]);
+    one.addresses.push_back(entry.addresses[i]);
+    one.nexthop = hop.empty() ? entry.nexthop : hop;
+    if (name == from.name) {
+      log_.warning("best_mx_transport = {} leads back to where it came from",
+                   destination);
+      defer_entry(one, "4.3.5", "mail system configuration error");
+      closed(one.message, 1);
+      continue;
+    }
+    Transport& to = transport(name);
+    const std::string key = to.destination_key(one.nexthop, entry.addresses[i]);
+    to.add(key, std::move(one), now_seconds());
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -104,6 +105,8 @@ class Manager {
   ipc::DeliverReport deliver_builtin(const std::string& program,
                                      const Entry& entry);
   void apply(const Entry& entry, const ipc::DeliverReport& report);
+  void pass_on(const Transport& from, const Entry& entry,
+               const std::string& destination);
   void feedback(Transport& transport, Destination& destination,
                 const ipc::DeliverReport& report);
   void suspend(Transport& transport, Destination& destination,
@@ -118,6 +121,12 @@ class Manager {
   Task<void> settle(std::shared_ptr<Message> message);
   Task<bool> send_notice(Message* message, std::string kind,
                          std::vector<std::size_t> recipients);
+  Task<bool> send_notice_to(Message* message, std::string kind,
+                            std::string owner,
+                            std::vector<ipc::NoticeRecipient> recipients);
+  using NoticeTexts = std::map<std::string, std::vector<ipc::NoticeRecipient>>;
+  void tell_of(const Message& message, std::size_t index,
+               const std::string& kind, NoticeTexts& texts) const;
   void remove(const Message& message);
   void put_off(Message& message, std::vector<std::size_t> deferred);
 

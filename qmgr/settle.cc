@@ -14,13 +14,39 @@ namespace {
 
 constexpr Millis notice_limit = std::chrono::minutes(10);
 
+// The deliveries that a recipient became; one, most often.
+std::vector<ipc::DeliverPart> parts_of(const std::string& address,
+                                       const ipc::DeliverResult& result) {
+  if (!result.parts.empty()) return result.parts;
+  ipc::DeliverPart one;
+  one.address = address;
+  one.outcome = result.outcome;
+  one.status = result.status;
+  one.text = result.text;
+  one.diagnostic_type = result.diagnostic_type;
+  one.diagnostic = result.diagnostic;
+  one.remote_mta = result.remote_mta;
+  one.relay = result.relay;
+  one.success_action = result.success_action;
+  return {one};
+}
+
+// Does a notice of this kind tell of this delivery?
+bool belongs(const std::string& kind, const ipc::DeliverPart& part) {
+  if (kind == "failure") return part.outcome != ipc::Outcome::sent;
+  if (kind == "delay") return part.outcome == ipc::Outcome::deferred;
+  if (kind == "success") return part.outcome == ipc::Outcome::sent;
+  return part.success_action != "expanded";
+}
+
 // RFC 3464 section 2.3.3.
-std::string action_for(const std::string& kind, const Verdict& verdict,
+std::string action_for(const std::string& kind, const ipc::DeliverPart& part,
                        bool deliverable) {
   if (kind == "failure") return "failed";
   if (kind == "delay") return "delayed";
-  if (kind == "success") return verdict.result.success_action;
-  switch (verdict.outcome) {
+  if (kind == "success" && !part.success_action.empty())
+    return part.success_action;
+  switch (part.outcome) {
     case ipc::Outcome::bounced: return deliverable ? "undeliverable" : "failed";
     case ipc::Outcome::deferred:
       return deliverable ? "undeliverable" : "delayed";
@@ -28,7 +54,27 @@ std::string action_for(const std::string& kind, const Verdict& verdict,
   }
   if (deliverable) return "deliverable";
   // The relaying agents say which host took it.
-  return verdict.result.remote_mta.empty() ? "delivered" : "relayed";
+  return part.remote_mta.empty() ? "delivered" : "relayed";
+}
+
+// Who asked to hear of success, or, with confirm_delay_cleared, would have
+// been told of a delay that was told of before.
+bool success_is_told(const RetryRules& rules, const Message& message,
+                     std::size_t index, const Verdict& verdict) {
+  // Who is tried again is told when that is over.
+  if (verdict.outcome == ipc::Outcome::deferred) return false;
+  const std::int64_t notify = message.envelope.recipients[index].notify;
+  if ((notify & ipc::notify_success) != 0) {
+    const std::vector<ipc::DeliverPart>& parts = verdict.result.parts;
+    return std::any_of(parts.begin(), parts.end(),
+                       [](const ipc::DeliverPart& part) {
+                         return !part.success_action.empty();
+                       }) ||
+           (parts.empty() && verdict.outcome == ipc::Outcome::sent &&
+            !verdict.result.success_action.empty());
+  }
+  return verdict.outcome == ipc::Outcome::sent && rules.confirm_cleared && message.delay_notice != 0 &&
+         (notify == 0 || (notify & ipc::notify_delay) != 0);
 }
 
 }  // namespace
@@ -49,8 +95,7 @@ Task<void> Manager::settle(std::shared_ptr<Message> message) {
   for (const auto& [index, verdict] : m.verdicts) {
     if (verdict.outcome == ipc::Outcome::bounced) bounced.push_back(index);
     if (verdict.outcome == ipc::Outcome::deferred) deferred.push_back(index);
-    if (verdict.outcome == ipc::Outcome::sent &&
-        !verdict.result.success_action.empty())
+    if (success_is_told(retry_, m, index, verdict))
       reported.push_back(index);
   }
   if (m.vanished) {
@@ -158,32 +203,71 @@ void Manager::put_off(Message& m, std::vector<std::size_t> deferred) {
     log_.warning("{}: {}", m.id, moved.trouble().text);
 }
 
-// True when the notice is on disk, or the rules say that none is due.
+// What a notice of this kind says of a recipient, by who is to be told: "" is
+// the message's sender.
+void Manager::tell_of(const Message& m, std::size_t index,
+                      const std::string& kind, NoticeTexts& texts) const {
+  const queue::Recipient& r = m.envelope.recipients[index];
+  const bool asked = (r.notify & ipc::notify_success) != 0;
+  for (const ipc::DeliverPart& part :
+       parts_of(r.address, m.verdicts.at(index).result)) {
+    if (!belongs(kind, part)) continue;
+    // Of an alias that was expanded nothing else is told.
+    if (kind == "success" && asked && part.success_action.empty()) continue;
+    ipc::NoticeRecipient out;
+    out.address = part.address;
+    if (part.owner.empty()) {
+      out.original = r.original;
+      out.orcpt = r.orcpt;
+      out.notify = r.notify;
+    }
+    out.action = action_for(kind, part,
+                            (m.envelope.flags & ipc::verify_only) != 0);
+    out.status = part.status;
+    out.text = part.text;
+    if (kind == "verify" && !part.relay.empty())
+      out.text = "delivery via " + part.relay + ": " + part.text;
+    out.diagnostic_type = part.diagnostic_type;
+    out.diagnostic = part.diagnostic;
+    out.remote_mta = part.remote_mta;
+    const bool own = kind != "failure" && kind != "delay";
+    texts[own ? "" : part.owner].push_back(std::move(out));
+  }
+}
+
+// True when all notices are on disk, or the rules say that none is due.
 Task<bool> Manager::send_notice(Message* message, std::string kind,
                                 std::vector<std::size_t> recipients) {
+  NoticeTexts texts;
+  for (const std::size_t index : recipients)
+    tell_of(*message, index, kind, texts);
+  for (auto each = texts.begin(); each != texts.end(); ++each) {
+    const std::string owner = each->first;
+    const bool sent = co_await send_notice_to(message, kind, owner,
+                                              std::move(each->second));
+    if (!sent) co_return false;
+  }
+  co_return true;
+}
+
+Task<bool> Manager::send_notice_to(
+    Message* message, std::string kind, std::string owner,
+    std::vector<ipc::NoticeRecipient> recipients) {
   Message& m = *message;
   ipc::NoticeRequest request;
   request.kind = kind;
   request.queue_id = m.id;
   request.layout = m.layout_bytes;
   request.envelope = m.envelope_bytes;
-  for (const std::size_t index : recipients) {
-    const queue::Recipient& r = m.envelope.recipients[index];
-    const Verdict& verdict = m.verdicts.at(index);
-    ipc::NoticeRecipient out;
-    out.address = r.address;
-    out.original = r.original;
-    out.orcpt = r.orcpt;
-    out.notify = r.notify;
-    out.action = action_for(kind, verdict,
-                            (m.envelope.flags & ipc::verify_only) != 0);
-    out.status = verdict.result.status;
-    out.text = verdict.result.text;
-    out.diagnostic_type = verdict.result.diagnostic_type;
-    out.diagnostic = verdict.result.diagnostic;
-    out.remote_mta = verdict.result.remote_mta;
-    request.recipients.push_back(std::move(out));
+  // A notice about a notice goes to nobody's list.
+  if (!owner.empty() && !m.envelope.sender.empty()) {
+    queue::Envelope envelope = m.envelope;
+    envelope.sender = owner;
+    envelope.envid.clear();
+    envelope.ret.clear();
+    request.envelope = queue::encode_envelope(envelope);
   }
+  request.recipients = std::move(recipients);
   Result<Fd> file = spool_.open_read_only(m.box, m.id);
   if (!file) {
     log_.warning("{}: {}", m.id, file.trouble().text);
