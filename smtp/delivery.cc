@@ -60,6 +60,10 @@ Task<ipc::DeliverReport> Delivery::run() {
     co_await try_site(last_site);
   }
   if (passed_on_) {
+    const std::string& to = settings_.best_mx_transport;
+    for (const std::size_t i : ledger_.open())
+      log_.info("{}: passing <{}> to transport={}", request_.queue_id,
+                request_.recipients[i].address, to.substr(0, to.find(':')));
     ipc::DeliverReport report = ledger_.take();
     report.pass_to = settings_.best_mx_transport;
     co_return std::move(report);
