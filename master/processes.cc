@@ -74,7 +74,7 @@ bool Supervisor::start_process(UnitState& state) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
     log_.warning("socketpair: {}", os::error_text(errno));
-    state.restart.start(Backoff::first);
+    state.restart.start(Backoff::shortage);
     return false;
   }
   Fd ours(pair[0]);
@@ -91,7 +91,7 @@ bool Supervisor::start_process(UnitState& state) {
   const Result<pid_t> pid = spawn(child, log_);
   if (!pid) {
     log_.warning("{}: {}", child.executable, pid.trouble().text);
-    state.restart.start(Backoff::first);
+    state.restart.start(Backoff::shortage);
     return false;
   }
   auto process = std::make_unique<Process>();
@@ -254,8 +254,9 @@ void Supervisor::process_died(std::unique_ptr<Process> process, int status) {
       Clock::now() - process->started);
   const bool failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
   if (!failed && !wanted) return;
-  const Millis wait = state->backoff.died_after(lifetime);
-  if (wait.count() > 0 && failed)
+  const Millis wait = state->backoff.died_after(
+      lifetime, generation_.config.get<"service_throttle_time">());
+  if (wait >= Backoff::noticed && failed)
     log_.warning("{}: bad command startup -- throttling", process->program);
   if (wait.count() > 0)
     state->restart.start(wait);

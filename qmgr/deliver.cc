@@ -62,6 +62,7 @@ TransportRules Manager::rules_for(const std::string& name) const {
       c.duration(name + "_destination_rate_delay",
                  c.duration("default_destination_rate_delay", Seconds(0)))
           .count();
+  rules.delimiters = c.text("recipient_delimiter");
   rules.process_limit =
       static_cast<int>(c.number("default_process_limit", 100));
   for (const ipc::RowWire& row : service_.suite())
@@ -239,7 +240,7 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
   }
   --deliveries_;
   const std::int64_t now = now_seconds();
-  t->finished(*destination, now);
+  t->finished(*destination, &m, now);
   if (lost && ++entry.tries < most_tries && !draining_) {
     // A new agent is tried before long; the others of this transport wait too.
     t->not_before = now + 1;

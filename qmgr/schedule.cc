@@ -2,11 +2,16 @@
 
 #include <algorithm>
 
+#include "common/mail/address.h"
+
 namespace postern::qmgr {
 
 std::string Transport::destination_key(const std::string& nexthop,
                                        const std::string& address) const {
-  return rules.recipient_limit == 1 ? address : nexthop;
+  if (rules.recipient_limit != 1) return nexthop;
+  const std::string_view local = mail::split_address(address).local;
+  const auto cut = mail::split_extension(local, {rules.delimiters});
+  return std::string(cut ? cut->base : local) + "@" + nexthop;
 }
 
 void Transport::add(const std::string& key, Entry entry, std::int64_t now) {
@@ -23,18 +28,25 @@ void Transport::add(const std::string& key, Entry entry, std::int64_t now) {
   destination->waiting.push_back(std::move(entry));
 }
 
+bool Transport::may_go(const Destination& d, std::int64_t now) const {
+  if (d.waiting.empty() || d.not_before > now || d.busy >= d.window.size())
+    return false;
+  if (rules.rate_delay > 0 && d.busy > 0) return false;
+  return std::find(d.on_the_way.begin(), d.on_the_way.end(),
+                   d.waiting.front().message.get()) == d.on_the_way.end();
+}
+
 std::optional<std::pair<Destination*, Entry>> Transport::next(
     std::int64_t now) {
   if (busy >= rules.process_limit || not_before > now) return std::nullopt;
   for (auto it = destinations_.begin(); it != destinations_.end(); ++it) {
-    if (it->waiting.empty() || it->not_before > now ||
-        it->busy >= it->window.size())
-      continue;
-    if (rules.rate_delay > 0 && it->busy > 0) continue;
+    if (!may_go(*it, now)) continue;
     Entry entry = std::move(it->waiting.front());
     it->waiting.pop_front();
     ++it->busy;
     ++busy;
+    if (rules.recipient_limit == 1)
+      it->on_the_way.push_back(entry.message.get());
     // To the end of the line: the others have their turn first.
     destinations_.splice(destinations_.end(), destinations_, it);
     return std::pair<Destination*, Entry>(&*it, std::move(entry));
@@ -42,9 +54,13 @@ std::optional<std::pair<Destination*, Entry>> Transport::next(
   return std::nullopt;
 }
 
-void Transport::finished(Destination& destination, std::int64_t now) {
+void Transport::finished(Destination& destination, const Message* message,
+                         std::int64_t now) {
   --destination.busy;
   --busy;
+  std::vector<const Message*>& going = destination.on_the_way;
+  const auto found = std::find(going.begin(), going.end(), message);
+  if (found != going.end()) going.erase(found);
   if (rules.rate_delay > 0 && !destination.suspended)
     destination.not_before = now + rules.rate_delay;
 }

@@ -38,6 +38,7 @@ struct TransportRules {
   int process_limit = 100;      // deliveries at a time, all destinations
   int recipient_limit = 50;     // per request; 0: no limit
   std::int64_t rate_delay = 0;  // seconds between deliveries to a destination
+  std::string delimiters;       // recipient_delimiter, a set of characters
 };
 
 class Destination {
@@ -49,6 +50,10 @@ class Destination {
   Window window;
   std::deque<Entry> waiting;
   int busy = 0;
+  // Messages on their way to the one recipient that the destination is. Two
+  // recipients of a message that end in one mailbox go one after the other:
+  // they arrive in the order of the envelope, and neither waits for a lock.
+  std::vector<const Message*> on_the_way;
   std::int64_t not_before = 0;   // seconds: dead or rate-limited until then
   bool suspended = false;        // dead: until not_before
   std::string why;               // what made it so
@@ -66,15 +71,17 @@ class Transport {
   std::int64_t not_before = 0;  // seconds: the agent is out of order until then
 
   // Recipients of a destination share a window; where a request takes one
-  // recipient at a time, each recipient is a destination of its own.
+  // recipient at a time, each recipient is a destination of its own: the local
+  // part without extension, at the next hop.
   std::string destination_key(const std::string& nexthop,
                               const std::string& address) const;
 
   void add(const std::string& key, Entry entry, std::int64_t now);
   // The next entry that may go now; nullopt when none may. Counts it as busy.
   std::optional<std::pair<Destination*, Entry>> next(std::int64_t now);
-  // An entry of `destination` came back.
-  void finished(Destination& destination, std::int64_t now);
+  // An entry of `destination` with a part of `message` came back.
+  void finished(Destination& destination, const Message* message,
+                std::int64_t now);
   // Entries that wait for a destination which has just been declared dead.
   std::deque<Entry> take_waiting(Destination& destination);
   // Puts an entry back in front (its agent was lost).
@@ -90,6 +97,8 @@ class Transport {
   std::size_t destinations() const { return destinations_.size(); }
 
  private:
+  bool may_go(const Destination& destination, std::int64_t now) const;
+
   std::list<Destination> destinations_;  // in the order of their turns
   std::unordered_map<std::string, std::list<Destination>::iterator> by_key_;
 };

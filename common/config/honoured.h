@@ -135,7 +135,6 @@ inline constexpr std::string_view not_yet_honoured[] = {
     "qmqpd_error_delay",
     "qmqpd_timeout",
     "respectful_logging",
-    "service_throttle_time",
     "smtp_cname_overrides_servername",
     "smtp_dns_reply_filter",
     "smtp_dns_resolver_options",

@@ -4,6 +4,7 @@ master_test.py POSTERN MASTER DAEMON."""
 
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -80,12 +81,18 @@ def the_dead_are_replaced(suite):
     client = suite.client()
     assert client.ask("pid") != old
     suite.logged(f"smtpd pid {old} exit status 3")
-    suite.logged("smtpd: bad command startup -- throttling")
     # A link that broke is made again.
     lookup = client.ask("count").split()[1]
     os.kill(int(lookup), signal.SIGKILL)
     suite.logged(f"lookup pid {lookup} killed by signal 9")
     assert client.ask("count").split()[1] not in ("", lookup)
+
+
+def what_cannot_live_is_waited_for(suite):
+    (suite.bin / "lookup").unlink()
+    shutil.copy("/bin/false", suite.bin / "lookup")
+    suite.start()
+    suite.logged("lookup: bad command startup -- throttling", 20)
 
 
 def more_processes_for_more_clients(suite):
@@ -391,7 +398,7 @@ def sample_configuration_has_no_mistakes(suite):
 
 TESTS = [queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
          starts_and_stops, second_start_is_refused,
-         links_are_made_by_the_contract, connections_go_where_the_row_says, the_dead_are_replaced,
+         links_are_made_by_the_contract, connections_go_where_the_row_says, the_dead_are_replaced, what_cannot_live_is_waited_for,
          more_processes_for_more_clients, reload_changes_what_comes_after,
          bad_reload_changes_nothing, bad_configuration_is_named,
          foreground_ends_with_its_signal, log_is_rotated, isolation_is_shown]

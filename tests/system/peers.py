@@ -18,6 +18,7 @@ class Sink(socketserver.ThreadingTCPServer):
         self.port = self.server_address[1]
         self.lock = threading.Lock()
         self.messages = []
+        self.reply_to_rcpt = lambda sink, sender, recipient: "250 2.1.5 Ok"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def texts(self):
@@ -47,8 +48,16 @@ class SinkSession(socketserver.StreamRequestHandler):
                 sender = words[10:]
                 self.say("250 2.1.0 Ok")
             elif verb.startswith("RCPT"):
-                recipients.append(words[8:].split(">")[0].strip("<>"))
-                self.say("250 2.1.5 Ok")
+                recipient = words[8:].split(">")[0].strip("<>")
+                reply = self.server.reply_to_rcpt(self.server, sender, recipient)
+                if reply.startswith("2"):
+                    recipients.append(recipient)
+                self.say(reply)
+            elif verb == "DATA" and not recipients:
+                self.say("554 5.5.1 no valid recipients")
+            elif verb == "RSET":
+                recipients = []
+                self.say("250 2.0.0 Ok")
             elif verb == "DATA":
                 self.say("354 go on")
                 text = b""

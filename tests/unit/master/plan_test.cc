@@ -218,12 +218,24 @@ TEST_CASE("Deaths in a row double the wait; a well process starts afresh") {
   using std::chrono::milliseconds;
   using std::chrono::seconds;
   Backoff backoff;
-  for (const int wait : {1, 2, 4, 8, 16, 32, 60, 60}) {
+  const milliseconds longest(3'000);
+  for (const int wait : {100, 200, 400, 800, 1600, 3000, 3000}) {
     CAPTURE(wait);
-    CHECK(backoff.died_after(milliseconds(5)) == seconds(wait));
+    CHECK(backoff.died_after(milliseconds(5), longest) == milliseconds(wait));
   }
-  CHECK(backoff.died_after(seconds(10)) == seconds(0));
-  CHECK(backoff.died_after(seconds(0)) == seconds(1));
+  CHECK(backoff.died_after(seconds(10), longest) == seconds(0));
+  CHECK(backoff.died_after(seconds(0), longest) == milliseconds(100));
+}
+
+TEST_CASE("A process that dies now and then is not waited for longer and longer") {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  Backoff backoff;
+  for (int i = 0; i < 3; ++i) backoff.died_after(milliseconds(5), seconds(60));
+  for (const int wait : {800, 400, 200, 100, 100}) {
+    CAPTURE(wait);
+    CHECK(backoff.died_after(seconds(3), seconds(60)) == milliseconds(wait));
+  }
 }
 
 TEST_CASE("Processes get the environment that is imported and no other") {

@@ -133,7 +133,7 @@ TEST_CASE("a window and a process limit hold deliveries back",
   while (auto next = t.next(0)) out.push_back(next->first);
   REQUIRE(out.size() == 3);
   CHECK(t.busy == 3);
-  t.finished(*out[0], 0);
+  t.finished(*out[0], nullptr, 0);
   CHECK(t.next(0));
   CHECK_FALSE(t.next(0));
 }
@@ -147,7 +147,7 @@ TEST_CASE("a rate delay spaces deliveries", "[qmgr][schedule]") {
   auto first = t.next(100);
   REQUIRE(first);
   CHECK_FALSE(t.next(100));
-  t.finished(*first->first, 100);
+  t.finished(*first->first, first->second.message.get(), 100);
   CHECK_FALSE(t.next(102));
   CHECK(t.next_wakeup(102) == 103);
   CHECK(t.next(103));
@@ -177,7 +177,7 @@ TEST_CASE("what is forgotten has nothing left to remember",
   auto first = t.next(0);
   t.tidy(0);
   CHECK(t.destinations() == 2);
-  t.finished(*first->first, 0);
+  t.finished(*first->first, first->second.message.get(), 0);
   t.tidy(0);
   CHECK(t.destinations() == 1);
 }
@@ -186,6 +186,28 @@ TEST_CASE("one recipient at a time makes each its own destination",
           "[qmgr][schedule]") {
   TransportRules rules = plain_rules(5, 100);
   rules.recipient_limit = 1;
+  rules.delimiters = "+";
   const Transport t("local", rules);
-  CHECK(t.destination_key("example.com", "a@example.com") == "a@example.com");
+  CHECK(t.destination_key("mx", "a@example.com") == "a@mx");
+  CHECK(t.destination_key("mx", "a+lists@other.example") == "a@mx");
+}
+
+TEST_CASE("parts of a message reach a mailbox one after the other",
+          "[qmgr][schedule]") {
+  TransportRules rules = plain_rules(5, 100);
+  rules.recipient_limit = 1;
+  Transport t("local", rules);
+  Entry first = entry_for("mx", 0);
+  Entry second = first;
+  second.recipients = {1};
+  t.add("x@mx", first, 0);
+  t.add("x@mx", second, 0);
+  const auto going = t.next(0);
+  REQUIRE(going);
+  CHECK(going->second.recipients.front() == 0);
+  CHECK_FALSE(t.next(0));
+  t.add("y@mx", entry_for("mx", 2), 0);
+  CHECK(t.next(0)->first->key == "y@mx");
+  t.finished(*going->first, going->second.message.get(), 0);
+  CHECK(t.next(0)->second.recipients.front() == 1);
 }
