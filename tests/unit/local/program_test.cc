@@ -300,6 +300,7 @@ TEST_CASE("the end of a command is the fate of the message") {
 }
 
 TEST_CASE("a notice has a program's own words, or what its end means") {
+  const auto exited = [](int code) { return code << 8; };
   struct {
     int status;
     const char* output;
