@@ -47,6 +47,7 @@ bool HeaderPass::dropped(const mail::Header& header) const {
 Task<Result<std::string>> HeaderPass::take(mail::Header header) {
   const mail::HeaderInfo& info = header.info();
   seen_.insert(info.id);
+  if (!all_ascii(header.text)) beyond_ascii_ = true;
   if (info.has(HeaderUse::resent)) resent_ = true;
   if (info.id == HeaderId::content_transfer_encoding && settings_.detect_8bit) {
     if (equal_nocase(header.value(), "7bit")) body_type_ = "7BIT";

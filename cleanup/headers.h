@@ -51,6 +51,9 @@ class HeaderPass {
   // nothing (detect_8bit_encoding_header).
   const std::string& body_type() const { return body_type_; }
 
+  // Did any header hold more than ASCII?
+  bool beyond_ascii() const { return beyond_ascii_; }
+
   // The headers that are missing, after the last one was taken. Logs the
   // message id when none has been.
   std::string missing(const std::string& sender);
@@ -69,6 +72,7 @@ class HeaderPass {
   std::set<mail::HeaderId> seen_;
   std::string body_type_;
   bool resent_ = false;
+  bool beyond_ascii_ = false;
   std::int64_t hops_ = 0;
 };
 

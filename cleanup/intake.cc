@@ -10,6 +10,13 @@ constexpr Millis idle_limit{3'600'000};
 // smtpd has its own limits for a slow client; this is for a peer that hangs.
 constexpr Millis message_limit{18'000'000};
 
+// As smtputf8_autodetect_classes calls what such a peer brings.
+const char* class_of(Role peer) {
+  if (peer == Role::lookup) return "verify";
+  if (peer == Role::local) return "forward";
+  return "smtpd";
+}
+
 }  // namespace
 
 Intake::~Intake() = default;
@@ -74,8 +81,8 @@ Task<void> Intake::converse(Conversation* conversation) {
 Task<bool> Intake::receive(Conversation* conversation, ipc::MessageBegin begin,
                            std::uint32_t question) {
   ipc::Link* link = conversation->link.get();
-  Result<std::unique_ptr<Submission>> made =
-      Submission::create(means_, std::move(begin));
+  Result<std::unique_ptr<Submission>> made = Submission::create(
+      means_, std::move(begin), class_of(link->peer()));
   ipc::MessageBegun begun;
   if (!made) {
     begun.trouble = ipc::TroubleWire::from(made.trouble());

@@ -18,7 +18,8 @@ bool wants(NoticeKind kind, std::int64_t notify) {
       return notify == 0 || (notify & ipc::notify_failure) != 0;
     case NoticeKind::delay:
       return notify == 0 || (notify & ipc::notify_delay) != 0;
-    case NoticeKind::success: return (notify & ipc::notify_success) != 0;
+    // qmgr knows who asked for it, or was told of a delay that is over.
+    case NoticeKind::success: return (notify & ipc::notify_never) == 0;
     case NoticeKind::verify: return true;
   }
   return false;

@@ -210,8 +210,8 @@ Task<Result<std::string>> Notices::send(DueNotice due,
   begin.flags = ipc::internal_notice |
                 (original->envelope.flags & ipc::smtputf8_requested) |
                 filter_flags_;
-  Result<std::unique_ptr<Submission>> made =
-      Submission::create(means_, std::move(begin));
+  Result<std::unique_ptr<Submission>> made = Submission::create(
+      means_, std::move(begin), due.postmaster_copy ? "notify" : "bounce");
   if (!made) co_return made.trouble();
   const std::unique_ptr<Submission> submission = std::move(*made);
   co_await submission->start();

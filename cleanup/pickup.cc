@@ -180,7 +180,7 @@ ipc::MessageBegin Pickup::begin_of(const queue::Submission& file) const {
 
 Task<void> Pickup::submit(queue::Submission* file) {
   Result<std::unique_ptr<Submission>> made =
-      Submission::create(means_, begin_of(*file));
+      Submission::create(means_, begin_of(*file), "sendmail");
   // Logged already; the next look into maildrop tries again.
   if (!made) co_return;
   const std::unique_ptr<Submission> submission = std::move(*made);

@@ -101,6 +101,8 @@ Settings::Settings(const config::Config& config) {
   message_size_limit = config.get<"message_size_limit">();
   replace_stray_cr = config.get<"cleanup_replace_stray_cr_lf">();
   remote_header_rewrite_domain = config.get<"remote_header_rewrite_domain">();
+  if (config.get<"smtputf8_enable">())
+    utf8_classes = lower_words(config.get<"smtputf8_autodetect_classes">());
   detect_8bit = config.get<"detect_8bit_encoding_header">();
   checks = read_checks(config);
   duplicate_limit = config.get<"duplicate_filter_limit">();

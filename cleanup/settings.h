@@ -71,6 +71,8 @@ struct Settings {
   std::int64_t message_size_limit = 0;  // 0: none
   bool replace_stray_cr = true;  // cleanup_replace_stray_cr_lf
   std::string remote_header_rewrite_domain;
+  // smtputf8_autodetect_classes, lower case; "all" is one of them
+  std::set<std::string> utf8_classes;
   bool detect_8bit = true;  // detect_8bit_encoding_header
   CheckTables checks;
   // Addresses.

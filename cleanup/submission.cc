@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
+#include "common/base/text.h"
 #include "common/service/delivery_log.h"
 
 namespace postern::cleanup {
@@ -55,7 +57,7 @@ ipc::RoomAnswer room_for(const Settings& settings, const queue::Spool& spool,
 }
 
 Result<std::unique_ptr<Submission>> Submission::create(
-    const Means& means, ipc::MessageBegin begin) {
+    const Means& means, ipc::MessageBegin begin, std::string_view mail_class) {
   // Notices are small, and tell whoever can make room.
   const bool notice = (begin.flags & ipc::internal_notice) != 0;
   const ipc::RoomAnswer room = room_for(means.settings, means.spool, 0);
@@ -73,16 +75,20 @@ Result<std::unique_ptr<Submission>> Submission::create(
       return try_later("3.1", "Insufficient system storage");
     return try_later("3.0", "Error: queue file write error");
   }
+  const std::set<std::string>& classes = means.settings.utf8_classes;
+  const bool detect = classes.count(std::string(mail_class)) > 0 ||
+                      classes.count("all") > 0;
   return std::unique_ptr<Submission>(
-      new Submission(means, std::move(*draft), std::move(begin)));
+      new Submission(means, std::move(*draft), std::move(begin), detect));
 }
 
 Submission::Submission(const Means& means, std::unique_ptr<queue::Draft> draft,
-                       ipc::MessageBegin begin)
+                       ipc::MessageBegin begin, bool detect_utf8)
     : means_(means),
       id_(draft->id()),
       draft_(std::move(draft)),
       begin_(std::move(begin)),
+      detect_utf8_(detect_utf8),
       mapper_(means_.settings, means_.book, means_.log),
       envelope_(means_.settings, means_.book, mapper_, id_),
       headers_(means_.settings, means_.book, mapper_, means_.log,
@@ -125,6 +131,7 @@ Task<ipc::MessageVerdict> Submission::finish() {
     if (done) {
       done = co_await envelope_.close();
     }
+    note_utf8();
     if (done && !envelope_.has(ipc::discard_message)) {
       verdict.size = draft_->content_size();
       done = co_await store();
@@ -134,6 +141,23 @@ Task<ipc::MessageVerdict> Submission::finish() {
   if (failed()) verdict.trouble = ipc::TroubleWire::from(*trouble_);
   draft_.reset();
   co_return std::move(verdict);
+}
+
+// A message that is not plain ASCII where only SMTPUTF8 may carry more needs
+// it, whether its sender has said so or not (RFC 6531 section 3.2).
+void Submission::note_utf8() {
+  if (!detect_utf8_ || envelope_.has(ipc::smtputf8_requested)) return;
+  const queue::Envelope& envelope = envelope_.envelope();
+  const bool needed =
+      headers_.beyond_ascii() || !all_ascii(envelope.sender) ||
+      std::any_of(envelope.recipients.begin(), envelope.recipients.end(),
+                  [](const queue::Recipient& each) {
+                    return !all_ascii(each.address);
+                  });
+  if (!needed) return;
+  ipc::MessageMark mark;
+  mark.flags = ipc::smtputf8_requested;
+  envelope_.mark(mark);
 }
 
 void Submission::prepare_report(const queue::Draft& draft) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "cleanup/address_book.h"
@@ -47,9 +48,11 @@ ipc::RoomAnswer room_for(const Settings& settings, const queue::Spool& spool,
 
 class Submission {
  public:
-  // Opens the queue file. Trouble: no space (4.3.1), an I/O error.
-  static Result<std::unique_ptr<Submission>> create(const Means& means,
-                                                    ipc::MessageBegin begin);
+  // Opens the queue file. `mail_class` says where the message is from, as in
+  // smtputf8_autodetect_classes. Trouble: no space (4.3.1), an I/O error.
+  static Result<std::unique_ptr<Submission>> create(
+      const Means& means, ipc::MessageBegin begin,
+      std::string_view mail_class = "smtpd");
   Submission(const Submission&) = delete;
   Submission& operator=(const Submission&) = delete;
 
@@ -78,7 +81,8 @@ class Submission {
 
  private:
   Submission(const Means& means, std::unique_ptr<queue::Draft> draft,
-             ipc::MessageBegin begin);
+             ipc::MessageBegin begin, bool detect_utf8);
+  void note_utf8();
   Task<Status> store();
   void prepare_report(const queue::Draft& draft);
 
@@ -86,6 +90,7 @@ class Submission {
   std::string id_;
   std::unique_ptr<queue::Draft> draft_;
   ipc::MessageBegin begin_;
+  bool detect_utf8_;
   Mapper mapper_;
   EnvelopeBuilder envelope_;
   HeaderPass headers_;

@@ -23,7 +23,8 @@ Agent::Agent(Service& service)
       workers_(service, settings_.most_workers),
       directory_(settings_, lookup_, router_, workers_),
       forwarder_(service, settings_),
-      passer_(service, settings_) {
+      passer_(service, settings_),
+      filter_(settings_, service.log(), lookup_) {
   choose_delivery();
   service_.when_linked([this](Arrival arrival) { take(std::move(arrival)); });
   service_.when_drained([this] { drain(); });
@@ -38,6 +39,7 @@ void Agent::choose_delivery() {
     if (Status read = lookup_.preload(maps); !read)
       log.warning(read.trouble().text);
   };
+  preload(settings_.delivery_status_filter);
   if (program == "local") {
     router_.load();
     preload(settings_.alias_maps);
@@ -51,15 +53,17 @@ void Agent::choose_delivery() {
           "default_privs names no user that commands and files of aliases can "
           "be delivered as: mail for them is deferred");
     delivery_ = std::make_unique<LocalDelivery>(
-        settings_, log, directory_, workers_, forwarder_, passer_);
+        settings_, log, directory_, workers_, forwarder_, passer_, filter_);
   } else if (program == "virtual") {
     for (const std::string& maps :
          {settings_.mailbox_maps, settings_.uid_maps, settings_.gid_maps})
       preload(maps);
     delivery_ =
-        std::make_unique<VirtualDelivery>(settings_, log, lookup_, workers_);
+        std::make_unique<VirtualDelivery>(settings_, log, lookup_, workers_,
+                                          filter_);
   } else if (program == "pipe") {
-    delivery_ = std::make_unique<PipeDelivery>(service_, settings_, workers_);
+    delivery_ = std::make_unique<PipeDelivery>(service_, settings_, workers_,
+                                               filter_);
   } else {
     spawner_ = std::make_unique<Spawner>(service_, settings_, workers_);
     spawner_->start();

@@ -15,6 +15,7 @@
 #include "local/pass.h"
 #include "local/settings.h"
 #include "local/spawner.h"
+#include "local/status_filter.h"
 #include "local/suite_directory.h"
 #include "local/workers.h"
 
@@ -51,6 +52,7 @@ class Agent {
   SuiteDirectory directory_;
   Forwarder forwarder_;
   Passer passer_;
+  StatusFilter filter_;
   std::unique_ptr<Spawner> spawner_;  // of a row of spawn
   std::unique_ptr<Delivery> delivery_;
   bool draining_ = false;

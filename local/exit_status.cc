@@ -37,6 +37,12 @@ constexpr Meaning meanings[] = {
     {EX_CONFIG, "5.3.5", "local configuration error"},
 };
 
+const Meaning* meaning_of(int code) {
+  for (const Meaning& each : meanings)
+    if (each.status == code) return &each;
+  return nullptr;
+}
+
 Trouble trouble_of(std::string_view dsn, std::string text) {
   const Lasting lasting =
       dsn.front() == '4' ? Lasting::temporary : Lasting::permanent;
@@ -66,6 +72,20 @@ std::string output_line(const std::string& output) {
   return printable_utf8(replace_all(output, "\n", " "), '_');
 }
 
+std::string said_by_program(const ipc::RunAnswer& ended) {
+  if (ended.trouble.present) return "";
+  const std::string output = output_line(ended.output);
+  if (std::optional<Trouble> said = told(output)) return said->text;
+  if (!output.empty()) return output;
+  const int status = static_cast<int>(ended.status);
+  if (ended.timed_out) return "time limit exceeded";
+  if (WIFSIGNALED(status))
+    return "killed by signal " + std::to_string(WTERMSIG(status));
+  if (const Meaning* known = meaning_of(WEXITSTATUS(status)))
+    return known->text;
+  return "unknown mail system error " + std::to_string(WEXITSTATUS(status));
+}
+
 Status judge_exit(const ipc::RunAnswer& ended, const std::string& command) {
   if (ended.trouble.present) return ended.trouble.trouble();
   const std::string output = output_line(ended.output);
@@ -80,10 +100,9 @@ Status judge_exit(const ipc::RunAnswer& ended, const std::string& command) {
                                     command, output));
   if (std::optional<Trouble> said = told(output)) return std::move(*said);
   const int code = WEXITSTATUS(status);
-  for (const Meaning& each : meanings)
-    if (each.status == code)
-      return trouble_of(each.dsn, output.empty() ? each.text
-                                                 : std::string(each.text) +
+  if (const Meaning* known = meaning_of(code))
+    return trouble_of(known->dsn, output.empty() ? known->text
+                                                 : std::string(known->text) +
                                                        ". Command output: " +
                                                        output);
   return trouble_of("5.3.0",

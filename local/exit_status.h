@@ -15,6 +15,10 @@ namespace postern::local {
 // status code.
 Status judge_exit(const ipc::RunAnswer& ended, const std::string& command);
 
+// Of a command that failed, what it said, or else what its end means: for the
+// diagnostic code of a notice (RFC 3464 section 2.3.6).
+std::string said_by_program(const ipc::RunAnswer& ended);
+
 // For the log, beside what the sender is told.
 inline constexpr char time_limit_warning[] =
     "pipe_command_read: read time limit exceeded";

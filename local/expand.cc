@@ -179,6 +179,8 @@ Task<bool> Expansion::alias(Context context, Name name) {
     context.owner_name.clear();
   }
 
+  if (!plan_.expanded) plan_.owned = owner->has_value();
+  plan_.expanded = true;
   std::vector<Destination> all = parse_destinations((*found)->value);
   if (all.empty())
     refuse_configuration(context, name, Lasting::temporary,
@@ -259,6 +261,7 @@ Task<bool> Expansion::forwarding(Context context, Name name, os::User user) {
   context.rights.origin = "forward";
   context.rights.list.clear();
   context.rights.of_recipient = true;
+  plan_.expanded = true;
   co_await members(context, std::move(all), name);
   seen_.insert(done);
   co_return true;

@@ -90,6 +90,9 @@ struct Step {
 struct Plan {
   std::vector<Step> steps;
   std::vector<std::string> warnings;
+  // The recipient is an alias or has a forwarding file; an alias with an owner.
+  bool expanded = false;
+  bool owned = false;
 
   // A plan with a temporary refusal is not to be carried out at all: the next
   // attempt would deliver the rest of it twice.

@@ -84,11 +84,14 @@ Task<ipc::DeliverResult> LocalDelivery::deliver(const Job* job,
   for (const std::string& warning : plan.warnings) log_.warning(warning);
   if (job->request.verify_only) {
     announce(plan, outcome);
+    co_await filter_.release(&outcome);
     co_return outcome.result();
   }
   const bool nothing = plan.deferred();
+  if (plan.expanded && !nothing) outcome.expanded(plan.owned);
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
+    outcome.for_owner(step.owner.value_or(""));
     if (step.kind == Kind::refuse) {
       if (!nothing || step.trouble.temporary())
         outcome.failed(step.recipient, step.trouble);
@@ -96,6 +99,8 @@ Task<ipc::DeliverResult> LocalDelivery::deliver(const Job* job,
       co_await carry_out(job, recipient, &step, &outcome);
     }
   }
+  outcome.for_owner("");
+  co_await filter_.release(&outcome);
   // A retry would forward again: only when all else is settled.
   const bool settled =
       outcome.result().outcome != ipc::Outcome::deferred && !nothing;
@@ -105,6 +110,7 @@ Task<ipc::DeliverResult> LocalDelivery::deliver(const Job* job,
       NewMessage message = std::move(messages[i]);
       co_await forward(job, recipient, std::move(message), &outcome);
     }
+    co_await filter_.release(&outcome);
   }
   co_return outcome.result();
 }
@@ -225,7 +231,8 @@ Task<> LocalDelivery::command(const Job* job, const Step* step,
     outcome->sent(step->recipient, "delivered to command: " + step->text,
                   "delivered");
   else
-    outcome->failed(step->recipient, verdict.trouble());
+    outcome->failed(step->recipient, verdict.trouble(),
+                    said_by_program(*ended));
 }
 
 Task<> LocalDelivery::forward(const Job* job, std::size_t recipient,

@@ -15,6 +15,7 @@
 #include "local/outcome.h"
 #include "local/pass.h"
 #include "local/settings.h"
+#include "local/status_filter.h"
 #include "local/workers.h"
 
 namespace postern::local {
@@ -24,13 +25,14 @@ class LocalDelivery : public Delivery {
   // All must outlive this object.
   LocalDelivery(const Settings& settings, const log::Log& log,
                 Directory& directory, Workers& workers, Forwarder& forwarder,
-                Passer& passer)
+                Passer& passer, StatusFilter& filter)
       : settings_(settings),
         log_(log),
         directory_(directory),
         workers_(workers),
         forwarder_(forwarder),
-        passer_(passer) {}
+        passer_(passer),
+        filter_(filter) {}
 
   Task<ipc::DeliverResult> deliver(const Job* job,
                                    std::size_t recipient) override;
@@ -51,6 +53,7 @@ class LocalDelivery : public Delivery {
   Workers& workers_;
   Forwarder& forwarder_;
   Passer& passer_;
+  StatusFilter& filter_;
   Biff biff_;
 };
 

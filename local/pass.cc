@@ -80,7 +80,9 @@ void Passer::tell(const Job* job, std::size_t recipient, const Step* step,
   else
     told.failed(step->recipient, retry ? try_later(detail, said.text)
                                        : give_up(detail, said.text));
-  outcome->adopt(told.result());
+  // error(8) and discard(8) know no filter.
+  told.publish_held();
+  outcome->adopt(step->recipient, told.result());
 }
 
 Task<> Passer::pass(const Job* job, std::size_t recipient, const Step* step,
@@ -127,7 +129,7 @@ Task<> Passer::pass(const Job* job, std::size_t recipient, const Step* step,
   if (!report)
     outcome->failed(step->recipient, report.trouble());
   else if (!report->results.empty())
-    outcome->adopt(report->results.front());
+    outcome->adopt(step->recipient, report->results.front());
   else
     outcome->failed(step->recipient,
                     try_later("3.0", report->failure_text.empty()

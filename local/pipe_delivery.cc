@@ -20,8 +20,11 @@ Trouble misconfigured() {
 }  // namespace
 
 PipeDelivery::PipeDelivery(const Service& service, const Settings& settings,
-                           Workers& workers)
-    : settings_(settings), log_(service.log()), workers_(workers) {
+                           Workers& workers, StatusFilter& filter)
+    : settings_(settings),
+      log_(service.log()),
+      workers_(workers),
+      filter_(filter) {
   if (Status read = read_row(service); !read) {
     fault_ = "service " + settings_.service + ": " + read.trouble().text;
     log_.warning("{}: mail for it is deferred", fault_);
@@ -105,7 +108,8 @@ Result<ipc::RunRequest> PipeDelivery::request_of(
   return run;
 }
 
-Task<Status> PipeDelivery::run(const Job* job, std::string* output) {
+Task<Status> PipeDelivery::run(const Job* job, std::string* output,
+                               std::string* said) {
   Result<ipc::RunRequest> what = request_of(job->request);
   if (!what) co_return what.trouble();
   ipc::WorkerRequest who;
@@ -116,6 +120,7 @@ Task<Status> PipeDelivery::run(const Job* job, std::string* output) {
   if (!ended) co_return ended.trouble();
   if (ended->timed_out) log_.warning(time_limit_warning);
   *output = trim_right(output_line(ended->output)).substr(0, most_shown);
+  *said = said_by_program(*ended);
   co_return judge_exit(*ended, row_.argv.front());
 }
 
@@ -123,9 +128,9 @@ Task<std::vector<ipc::DeliverResult>> PipeDelivery::deliver_all(
     const Job* job) {
   const ipc::DeliverRequest& request = job->request;
   Status status = check(*job);
-  std::string output;
+  std::string output, said;
   if (status.ok() && !request.verify_only) {
-    status = co_await run(job, &output);
+    status = co_await run(job, &output, &said);
   }
   std::string text = "delivered via " + request.service + " service";
   if (request.verify_only) text = "delivers to command: " + row_.argv.front();
@@ -136,7 +141,8 @@ Task<std::vector<ipc::DeliverResult>> PipeDelivery::deliver_all(
     if (status)
       outcome.sent(each.address, text, row_.has('X') ? "delivered" : "relayed");
     else
-      outcome.failed(each.address, status.trouble());
+      outcome.failed(each.address, status.trouble(), said);
+    co_await filter_.release(&outcome);
     results.push_back(outcome.result());
   }
   co_return std::move(results);

@@ -13,6 +13,7 @@
 #include "local/outcome.h"
 #include "local/pipe_macros.h"
 #include "local/settings.h"
+#include "local/status_filter.h"
 #include "local/workers.h"
 
 namespace postern::local {
@@ -22,7 +23,7 @@ class PipeDelivery : public Delivery {
   // Reads the row; what is wrong with it is logged, and mail for it waits. All
   // must outlive this object.
   PipeDelivery(const Service& service, const Settings& settings,
-               Workers& workers);
+               Workers& workers, StatusFilter& filter);
 
   Task<std::vector<ipc::DeliverResult>> deliver_all(const Job* job) override;
   Task<ipc::DeliverResult> deliver(const Job* job,
@@ -31,7 +32,7 @@ class PipeDelivery : public Delivery {
  private:
   Status read_row(const Service& service);
   // For the request as a whole.
-  Task<Status> run(const Job* job, std::string* output);
+  Task<Status> run(const Job* job, std::string* output, std::string* said);
   Status check(const Job& job) const;
   Result<ipc::RunRequest> request_of(const ipc::DeliverRequest& request) const;
   std::string headers_of(const ipc::DeliverRequest& request) const;
@@ -39,6 +40,7 @@ class PipeDelivery : public Delivery {
   const Settings& settings_;
   const log::Log& log_;
   Workers& workers_;
+  StatusFilter& filter_;
   config::CommandRow row_;
   PipeRules rules_;
   std::vector<PipeArgument> arguments_;

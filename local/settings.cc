@@ -116,6 +116,16 @@ Settings Settings::read(const config::Config& config,
   if (program == "pipe" || program == "spawn")
     settings.time_limit =
         config.duration(service + "_time_limit", std::chrono::seconds(1000));
+  settings.status_filter_name = program + "_delivery_status_filter";
+  if (program == "local")
+    settings.delivery_status_filter =
+        config.get<"local_delivery_status_filter">();
+  if (program == "virtual")
+    settings.delivery_status_filter =
+        config.get<"virtual_delivery_status_filter">();
+  if (program == "pipe")
+    settings.delivery_status_filter =
+        config.get<"pipe_delivery_status_filter">();
   if (program == "local") read_local(config, settings);
   if (program == "virtual" || program == "pipe")
     read_extensions(config, settings);

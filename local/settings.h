@@ -17,6 +17,8 @@ struct Settings {
   std::string myhostname;
   std::string mail_name;
   bool soft_bounce = false;
+  std::string delivery_status_filter;  // tables
+  std::string status_filter_name;      // the parameter
   bool original_recipient = true;  // enable_original_recipient
   bool external_addresses = true;  // info_log_address_format
   int delay_decimals = 2;

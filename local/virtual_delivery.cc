@@ -144,6 +144,7 @@ Task<ipc::DeliverResult> VirtualDelivery::deliver(const Job* job,
     const Mailbox* where = &*mailbox;
     co_await store(job, where, who.address, &outcome);
   }
+  co_await filter_.release(&outcome);
   co_return outcome.result();
 }
 

@@ -10,6 +10,7 @@
 #include "local/delivery.h"
 #include "local/outcome.h"
 #include "local/settings.h"
+#include "local/status_filter.h"
 #include "local/workers.h"
 
 namespace postern::local {
@@ -23,8 +24,13 @@ class VirtualDelivery : public Delivery {
  public:
   // All must outlive this object.
   VirtualDelivery(const Settings& settings, const log::Log& log,
-                  route::LookupClient& lookup, Workers& workers)
-      : settings_(settings), log_(log), lookup_(lookup), workers_(workers) {}
+                  route::LookupClient& lookup, Workers& workers,
+                  StatusFilter& filter)
+      : settings_(settings),
+        log_(log),
+        lookup_(lookup),
+        workers_(workers),
+        filter_(filter) {}
 
   Task<ipc::DeliverResult> deliver(const Job* job,
                                    std::size_t recipient) override;
@@ -47,6 +53,7 @@ class VirtualDelivery : public Delivery {
   const log::Log& log_;
   route::LookupClient& lookup_;
   Workers& workers_;
+  StatusFilter& filter_;
 };
 
 }  // namespace postern::local

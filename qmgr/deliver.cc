@@ -178,7 +178,9 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
   std::string text = entry.nexthop;
   const std::size_t space = text.find(' ');
   const std::string first = text.substr(0, space);
-  const char wanted = discard ? '2' : retry || soft_bounce_ ? '4' : '5';
+  const bool probe = (m.flags & ipc::verify_only) != 0;
+  const bool soft = soft_bounce_ && !probe;
+  const char wanted = discard ? '2' : retry || soft ? '4' : '5';
   if (first.size() >= 5 && is_digit(first[0]) && first[1] == '.') {
     // A code of another class says something else than what happens.
     if (first[0] == status[0]) status = first;
@@ -195,9 +197,9 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
     result.index = static_cast<std::int64_t>(entry.recipients[i]);
     result.status = status;
     result.text = text;
-    result.outcome = discard               ? ipc::Outcome::sent
-                     : retry || soft_bounce_ ? ipc::Outcome::deferred
-                                             : ipc::Outcome::bounced;
+    result.outcome = discard         ? ipc::Outcome::sent
+                     : retry || soft ? ipc::Outcome::deferred
+                                     : ipc::Outcome::bounced;
     DeliveryEvent event;
     event.queue_id = m.id;
     event.recipient = entry.addresses[i];
@@ -207,10 +209,11 @@ ipc::DeliverReport Manager::deliver_builtin(const std::string& program,
     event.times = {m.arrival, m.activated, started, 0,
                    now_microseconds()};
     event.dsn = status;
-    event.status = discard        ? "sent"
-                   : retry        ? "deferred"
-                   : soft_bounce_ ? "SOFTBOUNCE"
-                                  : "bounced";
+    event.status = probe     ? discard ? "deliverable" : "undeliverable"
+                   : discard ? "sent"
+                   : retry   ? "deferred"
+                   : soft    ? "SOFTBOUNCE"
+                             : "bounced";
     event.text = text;
     log_delivery(log, event);
     report.results.push_back(std::move(result));
@@ -226,10 +229,52 @@ Task<Result<ipc::DeliverReport>> Manager::ask_agent(
   co_return co_await link->ask(std::move(request), agent_limit);
 }
 
+namespace {
+
+// Takes those out of `entry` of whom the report says nothing.
+Entry take_unanswered(Entry& entry, const ipc::DeliverReport& report) {
+  std::set<std::size_t> answered;
+  for (const ipc::DeliverResult& result : report.results)
+    answered.insert(static_cast<std::size_t>(result.index));
+  Entry kept, rest;
+  for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
+    Entry& to = answered.contains(entry.recipients[i]) ? kept : rest;
+    to.recipients.push_back(entry.recipients[i]);
+    to.addresses.push_back(std::move(entry.addresses[i]));
+  }
+  entry.recipients = std::move(kept.recipients);
+  entry.addresses = std::move(kept.addresses);
+  rest.message = entry.message;
+  rest.nexthop = entry.nexthop;
+  return rest;
+}
+
+// Who asked to hear of success, or, with confirm_delay_cleared, was told of a
+// delay. Who is tried again is told when that is over.
+bool success_is_told(const RetryRules& rules, const Message& m,
+                     std::int64_t notify, const ipc::DeliverResult& result) {
+  if (result.outcome == ipc::Outcome::deferred) return false;
+  if ((notify & ipc::notify_success) != 0) {
+    if (result.parts.empty())
+      return result.outcome == ipc::Outcome::sent &&
+             !result.success_action.empty();
+    return std::any_of(result.parts.begin(), result.parts.end(),
+                       [](const ipc::DeliverPart& part) {
+                         return !part.success_action.empty();
+                       });
+  }
+  return result.outcome == ipc::Outcome::sent && rules.confirm_cleared &&
+         m.delay_notice != 0 &&
+         (notify == 0 || (notify & ipc::notify_delay) != 0);
+}
+
+}  // namespace
+
 Task<void> Manager::deliver(Transport* t, Destination* destination,
                             Entry entry) {
   Message& m = *entry.message;
   const std::string program = program_of(t->name);
+  const std::size_t taken = entry.recipients.size();
   ipc::DeliverReport report;
   bool lost = false;
   if (m.vanished) {
@@ -270,6 +315,8 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
           co_await ask_agent(t, std::move(request));
       if (answer) {
         report = std::move(*answer);
+        if (!report.pass_to.empty())
+          pass_on(*t, take_unanswered(entry, report), report.pass_to);
         apply(entry, report);
         feedback(*t, *destination, report);
       } else {
@@ -282,7 +329,7 @@ Task<void> Manager::deliver(Transport* t, Destination* destination,
   --deliveries_;
   --m.in_flight;
   const std::int64_t now = now_steady();
-  t->finished(*destination, &m, now, entry.recipients.size());
+  t->finished(*destination, &m, now, taken);
   if (lost && ++entry.tries < most_tries && !draining_) {
     // A new agent is tried before long; the others of this transport wait too.
     t->not_before = now + 1000;
@@ -323,20 +370,12 @@ void Manager::judge(Message& m, std::size_t index,
   const queue::Recipient& r = m.recipients.at(index);
   if (is_probe(m)) return judge_probe(m, result);
   if (m.first_cycle && (m.flags & wants_report) != 0)
-    m.found().verified.push_back(
-        told_of(m, index, r, "verify", result, result.outcome));
-  switch (result.outcome) {
-    case ipc::Outcome::deferred: m.found().defer(index, result); break;
-    case ipc::Outcome::bounced:
-      m.found().failed.push_back(
-          told_of(m, index, r, "failure", result, result.outcome));
-      break;
-    case ipc::Outcome::sent:
-      if (!result.success_action.empty())
-        m.found().reported.push_back(
-            told_of(m, index, r, "success", result, result.outcome));
-      break;
-  }
+    add_told(m, index, r, "verify", result, m.found().verified);
+  if (result.outcome == ipc::Outcome::deferred) m.found().defer(index, result);
+  if (result.outcome == ipc::Outcome::bounced)
+    add_told(m, index, r, "failure", result, m.found().failed);
+  if (success_is_told(retry_, m, r.notify, result))
+    add_told(m, index, r, "success", result, m.found().reported);
 }
 
 void Manager::apply(const Entry& entry, const ipc::DeliverReport& report) {
@@ -368,6 +407,32 @@ void Manager::apply(const Entry& entry, const ipc::DeliverReport& report) {
   if (!place) return;
   const Status marked = spool_.mark_done(*place, m.id, m.layout, sent);
   if (!marked) log_.warning("{}: {}", m.id, marked.trouble().text);
+}
+
+// Those that are for another transport, as entries of their own: it may take one
+// at a time.
+void Manager::pass_on(const Transport& from, const Entry& entry,
+                      const std::string& destination) {
+  const auto [name, hop] = route::Router::split_destination(destination);
+  Message& m = *entry.message;
+  for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
+    Entry one;
+    one.message = entry.message;
+    one.recipients.push_back(entry.recipients[i]);
+    one.addresses.push_back(entry.addresses[i]);
+    one.nexthop = hop.empty() ? entry.nexthop : hop;
+    if (name == from.name) {
+      log_.warning("best_mx_transport = {} leads back to where it came from",
+                   destination);
+      put_off_entry(one, "4.3.5", "mail system configuration error");
+      continue;
+    }
+    Transport& to = transport(name);
+    const std::string key = to.destination_key(one.nexthop, entry.addresses[i]);
+    to.add(key, std::move(one), m.order, now_steady());
+    if (m.transports.insert(&to).second && m.unread > 0)
+      to.set_unread(m, static_cast<std::size_t>(m.unread));
+  }
 }
 
 void Manager::feedback(Transport& t, Destination& destination,

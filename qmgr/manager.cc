@@ -23,6 +23,7 @@ RetryRules retry_rules(const config::Config& c) {
   rules.lifetime = c.get<"maximal_queue_lifetime">().count();
   rules.bounce_lifetime = c.get<"bounce_queue_lifetime">().count();
   rules.delay_warning = c.get<"delay_warning_time">().count();
+  rules.confirm_cleared = c.get<"confirm_delay_cleared">();
   return rules;
 }
 

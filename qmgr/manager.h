@@ -143,6 +143,8 @@ class Manager {
   ipc::DeliverReport deliver_builtin(const std::string& program,
                                      const Entry& entry);
   void apply(const Entry& entry, const ipc::DeliverReport& report);
+  void pass_on(const Transport& from, const Entry& entry,
+               const std::string& destination);
   void feedback(Transport& transport, Destination& destination,
                 const ipc::DeliverReport& report);
   void suspend(Transport& transport, Destination& destination,
@@ -169,11 +171,14 @@ class Manager {
   void recover_one(const std::string& id);
 
   // telling.cc
-  Told told_of(const Message& message, std::size_t index,
-               const queue::Recipient& recipient, const std::string& kind,
-               const ipc::DeliverResult& result, ipc::Outcome outcome) const;
-  Task<bool> send_notice(Message* message, std::string kind,
+  void add_told(const Message& message, std::size_t index,
+                const queue::Recipient& recipient, const std::string& kind,
+                const ipc::DeliverResult& result,
+                std::vector<Told>& told) const;
+  Task<bool> send_notice(Message* message, std::string kind, std::string owner,
                          std::vector<ipc::NoticeRecipient> recipients);
+  Task<bool> tell_owner(Message* message, std::string kind, std::string owner,
+                        std::vector<Told> told, bool mark);
   Task<bool> tell(Message* message, std::string kind, std::vector<Told> told,
                   bool mark);
   void tell_in_time(const std::shared_ptr<Message>& message);

@@ -23,6 +23,7 @@ class Transport;
 struct Told {
   std::size_t index = 0;
   std::int64_t mark = 0;  // queue::Recipient::mark
+  std::string owner;      // who is told instead of the sender; empty: nobody
   ipc::NoticeRecipient what;
 };
 

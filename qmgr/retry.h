@@ -13,6 +13,7 @@ struct RetryRules {
   std::int64_t lifetime = 432000;         // maximal_queue_lifetime
   std::int64_t bounce_lifetime = 432000;  // of mail with the null sender
   std::int64_t delay_warning = 0;         // 0: never
+  bool confirm_cleared = false;           // confirm_delay_cleared
 };
 
 // The pause doubles, in effect: a message is tried again when it is twice as

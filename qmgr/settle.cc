@@ -31,12 +31,16 @@ void Cycle::defer(std::size_t index, const ipc::DeliverResult& why) {
     reason = {};
     reason.status = why.status;
     reason.text = "delivery was put off; the mail log has the reason";
+    reason.outcome = ipc::Outcome::deferred;
   }
   std::string key;
   for (const std::string& part :
        {reason.status, reason.text, reason.diagnostic_type, reason.diagnostic,
         reason.remote_mta})
     key += part + '\n';
+  for (const ipc::DeliverPart& part : reason.parts)
+    key += part.address + '\n' + part.owner + '\n' + part.status + '\n' +
+           part.text + '\n';
   const auto [known, fresh] = known_reasons.try_emplace(
       std::move(key), static_cast<std::uint32_t>(reasons.size()));
   if (fresh) reasons.push_back(std::move(reason));
@@ -161,6 +165,13 @@ bool Manager::put_off(Message& m) {
             [](const Cycle::Waiting& a, const Cycle::Waiting& b) {
               return a.index < b.index;
             });
+  // One that several were to be told of.
+  waiting.erase(std::unique(waiting.begin(), waiting.end(),
+                            [](const Cycle::Waiting& a,
+                               const Cycle::Waiting& b) {
+                              return a.index == b.index;
+                            }),
+                waiting.end());
   queue::Results results;
   results.delay_notice = m.delay_notice;
   std::uint32_t reason = 0;

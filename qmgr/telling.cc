@@ -24,13 +24,43 @@ std::size_t bytes_of(const ipc::NoticeRecipient& r) {
          r.text.size() + r.diagnostic.size() + r.remote_mta.size();
 }
 
+// The deliveries that a recipient became; one, most often.
+std::vector<ipc::DeliverPart> parts_of(const std::string& address,
+                                       const ipc::DeliverResult& result) {
+  if (!result.parts.empty()) return result.parts;
+  ipc::DeliverPart one;
+  one.address = address;
+  one.outcome = result.outcome;
+  one.status = result.status;
+  one.text = result.text;
+  one.diagnostic_type = result.diagnostic_type;
+  one.diagnostic = result.diagnostic;
+  one.remote_mta = result.remote_mta;
+  one.relay = result.relay;
+  one.success_action = result.success_action;
+  return {one};
+}
+
+// Does a notice of this kind tell of this delivery? Of an alias that was
+// expanded nothing else is told to who asked to hear of success.
+bool belongs(const std::string& kind, const ipc::DeliverPart& part,
+             bool asked) {
+  if (kind == "failure") return part.outcome != ipc::Outcome::sent;
+  if (kind == "delay") return part.outcome == ipc::Outcome::deferred;
+  if (kind == "success")
+    return part.outcome == ipc::Outcome::sent &&
+           !(asked && part.success_action.empty());
+  return part.success_action != "expanded";
+}
+
 // RFC 3464 section 2.3.3.
-std::string action_for(const std::string& kind, ipc::Outcome outcome,
-                       const ipc::DeliverResult& result, bool deliverable) {
+std::string action_for(const std::string& kind, const ipc::DeliverPart& part,
+                       bool deliverable) {
   if (kind == "failure") return "failed";
   if (kind == "delay") return "delayed";
-  if (kind == "success") return result.success_action;
-  switch (outcome) {
+  if (kind == "success" && !part.success_action.empty())
+    return part.success_action;
+  switch (part.outcome) {
     case ipc::Outcome::bounced: return deliverable ? "undeliverable" : "failed";
     case ipc::Outcome::deferred:
       return deliverable ? "undeliverable" : "delayed";
@@ -38,35 +68,48 @@ std::string action_for(const std::string& kind, ipc::Outcome outcome,
   }
   if (deliverable) return "deliverable";
   // The relaying agents say which host took it.
-  return result.remote_mta.empty() ? "delivered" : "relayed";
+  return part.remote_mta.empty() ? "delivered" : "relayed";
 }
 
 }  // namespace
 
-Told Manager::told_of(const Message& m, std::size_t index,
-                      const queue::Recipient& r, const std::string& kind,
-                      const ipc::DeliverResult& result,
-                      ipc::Outcome outcome) const {
-  Told told;
-  told.index = index;
-  told.mark = r.mark;
-  ipc::NoticeRecipient& out = told.what;
-  out.address = r.address;
-  out.original = r.original;
-  out.orcpt = r.orcpt;
-  out.notify = r.notify;
-  out.action = action_for(kind, outcome, result,
-                          (m.flags & ipc::verify_only) != 0);
-  out.status = result.status;
-  out.text = result.text;
-  out.diagnostic_type = result.diagnostic_type;
-  out.diagnostic = result.diagnostic;
-  out.remote_mta = result.remote_mta;
-  return told;
+// What a notice of this kind says of a recipient: nothing, or something of each
+// delivery that it became.
+void Manager::add_told(const Message& m, std::size_t index,
+                       const queue::Recipient& r, const std::string& kind,
+                       const ipc::DeliverResult& result,
+                       std::vector<Told>& told) const {
+  const bool asked = (r.notify & ipc::notify_success) != 0;
+  const bool to_owners = kind == "failure" || kind == "delay";
+  for (const ipc::DeliverPart& part : parts_of(r.address, result)) {
+    if (!belongs(kind, part, asked)) continue;
+    Told one;
+    one.index = index;
+    one.mark = r.mark;
+    if (to_owners) one.owner = part.owner;
+    ipc::NoticeRecipient& out = one.what;
+    out.address = part.address;
+    if (part.owner.empty()) {
+      out.original = r.original;
+      out.orcpt = r.orcpt;
+      out.notify = r.notify;
+    }
+    out.action = action_for(kind, part, (m.flags & ipc::verify_only) != 0);
+    out.status = part.status;
+    out.text = part.text;
+    if (kind == "verify" && !part.relay.empty())
+      out.text = "delivery via " + part.relay + ": " + part.text;
+    out.diagnostic_type = part.diagnostic_type;
+    out.diagnostic = part.diagnostic;
+    out.remote_mta = part.remote_mta;
+    told.push_back(std::move(one));
+  }
 }
 
 // True when the notice is on disk, or the rules say that none is due.
+// `owner`: who is told instead of the message's sender.
 Task<bool> Manager::send_notice(Message* message, std::string kind,
+                                std::string owner,
                                 std::vector<ipc::NoticeRecipient> recipients) {
   Message& m = *message;
   Result<queue::Envelope> head = head_of(m);
@@ -84,6 +127,12 @@ Task<bool> Manager::send_notice(Message* message, std::string kind,
   if (!m.verp.empty() && verp_bounces_)
     head->sender = mail::verp_sender(head->sender, m.verp,
                                      recipients.front().address);
+  // A notice about a notice goes to nobody's list.
+  if (!owner.empty() && !head->sender.empty()) {
+    head->sender = std::move(owner);
+    head->envid.clear();
+    head->ret.clear();
+  }
   request.envelope = queue::encode_envelope(*head);
   request.recipients = std::move(recipients);
   request.message = std::move(*file);
@@ -100,10 +149,27 @@ Task<bool> Manager::send_notice(Message* message, std::string kind,
   co_return true;
 }
 
-// In as many notices as it takes. `mark`: who was told of is done. False: some
-// could not be told of; where failures were to be told, they wait.
+// To the sender, and to the owners of lists of whom a part is. `mark`: who was
+// told of is done. False: some could not be told of; where failures were to be
+// told, they wait.
 Task<bool> Manager::tell(Message* message, std::string kind,
                          std::vector<Told> told, bool mark) {
+  std::map<std::string, std::vector<Told>> by_owner;
+  for (Told& each : told) by_owner[each.owner].push_back(std::move(each));
+  bool all = true;
+  for (auto group = by_owner.begin(); group != by_owner.end(); ++group) {
+    std::string owner = group->first;
+    const bool sent = co_await tell_owner(message, kind, std::move(owner),
+                                          std::move(group->second), mark);
+    all = all && sent;
+  }
+  co_return all;
+}
+
+// In as many notices as it takes.
+Task<bool> Manager::tell_owner(Message* message, std::string kind,
+                               std::string owner, std::vector<Told> told,
+                               bool mark) {
   Message& m = *message;
   bool all = true;
   const bool single = !m.verp.empty() && verp_bounces_;
@@ -119,7 +185,7 @@ Task<bool> Manager::tell(Message* message, std::string kind,
       marks.push_back(told[end].mark);
       ++end;
     }
-    const bool sent = co_await send_notice(&m, kind, std::move(some));
+    const bool sent = co_await send_notice(&m, kind, owner, std::move(some));
     all = all && sent;
     if (sent && mark) {
       const Status marked = spool_.mark_done(m.box, m.id, m.layout, marks);
@@ -182,9 +248,8 @@ void Manager::gather_deferred(Message& m) {
     const auto found =
         reasons.find(static_cast<std::size_t>(reader.place().index - 1));
     if (found == reasons.end()) continue;
-    m.cycle->failed.push_back(
-        told_of(m, found->first, *recipient, "failure",
-                m.cycle->reasons[found->second], ipc::Outcome::deferred));
+    add_told(m, found->first, *recipient, "failure",
+             m.cycle->reasons[found->second], m.cycle->failed);
     reasons.erase(found);
   }
   // What could not be read waits.
@@ -216,9 +281,8 @@ Task<bool> Manager::tell_deferred(Message* message, std::string kind) {
     const std::optional<queue::Recipient> recipient = reader.next();
     if (!recipient) break;
     if (reader.place().index - 1 < waiting[at].index) continue;
-    some.push_back(told_of(m, waiting[at].index, *recipient, kind,
-                           m.cycle->reasons[waiting[at].reason],
-                           ipc::Outcome::deferred));
+    add_told(m, waiting[at].index, *recipient, kind,
+             m.cycle->reasons[waiting[at].reason], some);
     ++at;
     if (some.size() < most_told && at < waiting.size()) continue;
     std::vector<Told> now = std::move(some);
@@ -229,7 +293,10 @@ Task<bool> Manager::tell_deferred(Message* message, std::string kind) {
   if (at < waiting.size()) {
     log_.warning("{}: its envelope cannot be read to the end", m.id);
     // Those that were read but not told of, and those beyond, wait.
-    at -= some.size();
+    if (!some.empty()) {
+      const std::size_t first = some.front().index;
+      while (at > 0 && waiting[at - 1].index >= first) --at;
+    }
     if (ends)
       m.cycle->deferred.insert(m.cycle->deferred.end(),
                                waiting.begin() + static_cast<std::ptrdiff_t>(at),

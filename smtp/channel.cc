@@ -72,7 +72,10 @@ Task<std::string> Channel::filtered(std::string line) {
   question.keys.push_back(line);
   Result<ipc::TableAnswer> answer =
       co_await resolver_->table(std::move(question));
-  if (answer && answer->found) co_return std::move(answer->value);
+  if (answer && answer->found) {
+    replaced_(line, answer->value);
+    co_return std::move(answer->value);
+  }
   if (answer) co_return std::move(line);
   // Nobody knows what the line should have been: not now.
   const bool last = line.size() < 4 || line[3] != '-';

@@ -33,10 +33,13 @@ class Channel {
   }
 
   // smtp_reply_filter: each line goes past the tables, which may put another
-  // in its place. `resolver` is borrowed.
-  void filter_replies(Resolver& resolver, std::string maps) {
+  // in its place; the listener hears of both. `resolver` is borrowed.
+  using Replaced = std::function<void(std::string_view, std::string_view)>;
+  void filter_replies(Resolver& resolver, std::string maps,
+                      Replaced listener) {
     resolver_ = &resolver;
     filter_ = std::move(maps);
+    replaced_ = std::move(listener);
   }
 
   // A command without its line end.
@@ -68,6 +71,7 @@ class Channel {
   std::function<void(std::string_view)> garbage_;
   Resolver* resolver_ = nullptr;
   std::string filter_;
+  Replaced replaced_;
 };
 
 }  // namespace postern::smtp

@@ -82,12 +82,10 @@ std::string rcpt_to(const ipc::DeliverRecipient& recipient,
   if (!features.dsn) return out;
   const std::string& original =
       recipient.original.empty() ? recipient.address : recipient.original;
-  const std::size_t type_end = recipient.orcpt.find(';') + 1;
-  if (type_end > 0)
-    out += " ORCPT=" + recipient.orcpt.substr(0, type_end) +
-           mail::xtext_encode(recipient.orcpt.substr(type_end));
-  else
-    out += " ORCPT=rfc822;" + mail::xtext_encode(original);
+  const std::string type = all_ascii(original) ? "rfc822;" : "utf-8;";
+  out += " ORCPT=" + mail::orcpt_value(recipient.orcpt.empty()
+                                           ? type + original
+                                           : recipient.orcpt);
   const std::string notify = notify_words(recipient.notify);
   if (!notify.empty()) out += " NOTIFY=" + notify;
   return out;

@@ -39,7 +39,12 @@ Connection::Connection(const Surroundings& around, Target target, Terms terms,
       [this](std::string_view line) { complain_about(line); });
   channel_.limit_together(settings_.limits.together);
   if (!settings_.reply_filter.empty())
-    channel_.filter_replies(resolver_, settings_.reply_filter);
+    channel_.filter_replies(
+        resolver_, settings_.reply_filter,
+        [this](std::string_view from, std::string_view to) {
+          log_.info("{}: replacing server reply \"{}\" with \"{}\"",
+                    target_.name_and_port(), from, to);
+        });
 }
 
 void Connection::complain_about(std::string_view garbage) {

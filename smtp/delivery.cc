@@ -59,6 +59,15 @@ Task<ipc::DeliverReport> Delivery::run() {
     const bool last_site = i + 1 == all.size();
     co_await try_site(last_site);
   }
+  if (passed_on_) {
+    const std::string& to = settings_.best_mx_transport;
+    for (const std::size_t i : ledger_.open())
+      log_.info("{}: passing <{}> to transport={}", request_.queue_id,
+                request_.recipients[i].address, to.substr(0, to.find(':')));
+    ipc::DeliverReport report = ledger_.take();
+    report.pass_to = settings_.best_mx_transport;
+    co_return std::move(report);
+  }
   settle_the_rest();
   co_await filter_verdicts();
   co_return ledger_.take();
@@ -197,6 +206,7 @@ Task<void> Delivery::try_site(bool last_site) {
   }
   std::vector<Target> servers = std::move(found->targets);
   no_fallback_ = found->we_are_mx;
+  passed_on_ = found->nobody_else;
   if (settings_.address_limit > 0 && servers.size() > settings_.address_limit)
     servers.resize(settings_.address_limit);
   std::erase_if(servers, [&](const Target& server) {

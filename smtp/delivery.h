@@ -73,6 +73,7 @@ class Delivery {
   bool keep_;         // a session with this destination is worth keeping
   std::string site_;  // the current one of sites()
   std::size_t sessions_had_ = 0;  // at this site
+  bool passed_on_ = false;  // best_mx_transport gets it
   bool no_fallback_ = false;      // we are a mail exchanger of this domain
   std::vector<std::string> servers_done_;  // those that have refused already
   std::optional<Failure> why_;  // why the last attempt gave no session

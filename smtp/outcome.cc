@@ -105,9 +105,7 @@ void Ledger::sent(std::size_t recipient, const mail::ParsedReply& reply,
   result.diagnostic_type = "smtp";
   result.diagnostic = result.text;
   result.remote_mta = relay_.substr(0, relay_.find('['));
-  const bool wants_notice =
-      (request_.recipients[recipient].notify & ipc::notify_success) != 0;
-  if (wants_notice && !dsn)
+  if (!dsn)
     result.success_action = settings_.assume_final ? "delivered" : "relayed";
   settle(recipient, std::move(result));
 }
@@ -211,6 +209,8 @@ void Ledger::publish(Verdict verdict) {
   // The log line has the relay in a field of its own; a notice has not.
   if (result.outcome == ipc::Outcome::sent)
     result.text = "delivery via " + verdict.relay + ": " + result.text;
+  else if (verdict.relay != "none")
+    result.relay = verdict.relay;
   report_.results.push_back(std::move(result));
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/mail/address.h"
+#include "smtp/services.h"
 
 namespace postern::smtp {
 namespace {
@@ -108,6 +109,7 @@ Result<NextHop> parse_next_hop(std::string_view text,
                  settings.ports);
   if (!port) return bad_next_hop("unknown service or port", text);
   hop.port = *port;
+  hop.service = parts->port.empty() ? settings.default_port : parts->port;
   hop.name = parts->host;
   if (parts->brackets && starts_with_nocase(hop.name, "ipv6:"))
     hop.name.erase(0, 5);
@@ -156,6 +158,8 @@ Result<Routes> arrange(std::vector<ipc::HostAddress> found, const NextHop& hop,
       std::erase_if(found,
                     [&](const auto& one) { return one.preference >= cut; });
       routes.we_are_mx = true;
+      routes.nobody_else = found.empty();
+      if (found.empty() && !settings.best_mx_transport.empty()) return routes;
       if (found.empty())
         return give_up(
             "4.6", fmt::format("mail for {} loops back to myself", hop.name));
@@ -204,6 +208,12 @@ Task<Result<Routes>> find_routes(NextHop hop, const Settings& settings,
     routes.targets.push_back(std::move(socket));
     co_return routes;
   }
+  if (by_service(hop, settings)) {
+    bool fall_back = false;
+    Result<Routes> offered =
+        co_await find_service(hop, settings, resolver, &fall_back);
+    if (offered || !fall_back) co_return std::move(offered);
+  }
   std::vector<ipc::HostAddress> found;
   if (hop.kind == NextHop::Kind::literal) {
     ipc::HostAddress literal;
@@ -217,9 +227,25 @@ Task<Result<Routes>> find_routes(NextHop hop, const Settings& settings,
   question.native = settings.use_native;
   question.dns = settings.use_dns;
   question.dnssec = settings.use_dnssec;
+  const std::string domain = question.domain;
+  const bool by_mx = question.use_mx;
   Result<ipc::MailHostsAnswer> asked =
       co_await resolver.hosts(std::move(question));
   if (!asked) co_return asked.trouble();
+  // Nobody knows whether there are MX records: not what RFC 5321 section 5.1
+  // wants.
+  const bool unknown = by_mx && !asked->used_mx && asked->trouble.present &&
+                       !asked->trouble.permanent && asked->addresses.empty();
+  if (unknown && settings.ignore_mx_error) {
+    ipc::MailHostsFind again;
+    again.domain = domain;
+    again.use_mx = false;
+    again.native = settings.use_native;
+    again.dns = settings.use_dns;
+    again.dnssec = settings.use_dnssec;
+    asked = co_await resolver.hosts(std::move(again));
+    if (!asked) co_return asked.trouble();
+  }
   ipc::MailHostsAnswer answer = std::move(*asked);
   if (answer.null_mx)
     co_return give_up("1.0", fmt::format("Domain {} does not accept mail "

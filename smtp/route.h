@@ -47,6 +47,7 @@ struct NextHop {
   Kind kind = Kind::domain;
   std::string name;  // domain, host, address without brackets, or path
   int port = 0;
+  std::string service;  // what the port is called, or its number
 };
 
 // [host], host, host:port, [1.2.3.4]:port, [ipv6:2001:db8::1]:port; with LMTP
@@ -63,6 +64,8 @@ struct Routes {
   // hosts of our own preference and beyond were cut, and no fallback relay may
   // take the mail (RFC 5321 5.1).
   bool we_are_mx = false;
+  // There are no others: mail comes back to us (best_mx_transport).
+  bool nobody_else = false;
 };
 
 // Orders what the lookup found: by preference, shuffled within one, the

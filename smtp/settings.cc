@@ -110,6 +110,11 @@ void read_where(const config::Config& config, const Twins& twins,
   out.balance_protocols = twins.flag("balance_inet_protocols");
   out.randomize = twins.flag("randomize_addresses");
   out.defer_if_no_mx_address = twins.flag("defer_if_no_mx_address_found");
+  out.ignore_mx_error = config.get<"ignore_mx_lookup_error">();
+  out.srv_services = split_words(to_lower(config.text("use_srv_lookup")));
+  out.srv_fallback = config.get<"allow_srv_lookup_fallback">();
+  out.ignore_srv_error = config.get<"ignore_srv_lookup_error">();
+  out.best_mx_transport = config.text("best_mx_transport");
   out.address_limit =
       static_cast<std::size_t>(twins.number("mx_address_limit"));
   out.session_limit =

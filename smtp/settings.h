@@ -94,6 +94,11 @@ struct Settings {
   bool balance_protocols = true;
   bool randomize = true;
   bool defer_if_no_mx_address = false;
+  bool ignore_mx_error = false;           // ignore_mx_lookup_error
+  std::vector<std::string> srv_services;  // use_srv_lookup, lower case
+  bool srv_fallback = false;              // allow_srv_lookup_fallback
+  bool ignore_srv_error = false;          // ignore_srv_lookup_error
+  std::string best_mx_transport;
   std::size_t address_limit = 5;  // 0: none
   std::size_t session_limit = 2;  // 0: none
   // inet_interfaces and proxy_interfaces: connecting there is a mail loop.

@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "common/base/text.h"
 #include "common/mail/path.h"
+#include "common/mail/received.h"
 #include "tools/caller.h"
 #include "tools/postdrop_client.h"
 #include "tools/sendmail_submit.h"
@@ -48,11 +52,21 @@ class LocalSmtp {
     recipients_.clear();
     attributes_.clear();
     sender_.clear();
+    postdrop_.reset();
+    chunk_line_.clear();
   }
   void ehlo();
   void mail(const std::string& arguments);
   void rcpt(const std::string& arguments);
   bool data();
+  // Opens the submission and writes all that comes before the text; false: it
+  // cannot be had, and the reply says so.
+  bool begin_message();
+  void finish_message();
+  std::string received() const;
+  // RFC 3030; false when the input ends within the chunk.
+  bool bdat(const std::string& arguments);
+  void put_chunk(std::string_view bytes, bool last);
   // An empty text: taken; otherwise the reply.
   std::string mail_parameter(const mail::Parameter& parameter);
   std::string rcpt_parameter(const mail::Parameter& parameter,
@@ -63,7 +77,11 @@ class LocalSmtp {
   std::string name_;
   std::int64_t size_limit_;
   bool vrfy_;
+  std::string helo_;
+  bool extended_ = false;
   bool mail_ = false;
+  std::optional<PostdropClient> postdrop_;  // the message under way
+  std::string chunk_line_;  // the unfinished line at the end of a chunk
   std::string sender_;
   std::vector<std::pair<std::string, std::string>> attributes_;
   std::vector<SmtpRecipient> recipients_;
@@ -90,8 +108,8 @@ void LocalSmtp::ehlo() {
   lines.push_back(size_limit_ > 0 ? fmt::format("SIZE {}", size_limit_)
                                   : "SIZE");
   if (vrfy_) lines.emplace_back("VRFY");
-  for (const char* keyword :
-       {"ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8"})
+  for (const char* keyword : {"ETRN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN",
+                              "SMTPUTF8", "CHUNKING"})
     lines.emplace_back(keyword);
   for (std::size_t i = 0; i < lines.size(); ++i)
     reply((i + 1 < lines.size() ? "250-" : "250 ") + lines[i]);
@@ -178,13 +196,31 @@ void LocalSmtp::rcpt(const std::string& text) {
   reply("250 2.1.5 Ok");
 }
 
-// False when the input ends within the message, which is then nobody's.
-bool LocalSmtp::data() {
+// The hop from whoever speaks to us; pickup adds that of the submission.
+std::string LocalSmtp::received() const {
+  mail::Received header;
+  header.hostname = name_;
+  header.mail_name = config_.get<"mail_name">();
+  header.when = std::time(nullptr);
+  const bool utf8 =
+      std::any_of(attributes_.begin(), attributes_.end(),
+                  [](const auto& each) { return each.first == "smtputf8"; });
+  mail::ReceivedFrom from;
+  from.helo = helo_;
+  from.name = "localhost";
+  from.address = "127.0.0.1";
+  from.protocol = mail::protocol_name(extended_, false, false, utf8);
+  header.from = from;
+  if (recipients_.size() == 1) header.recipient = recipients_.front().address;
+  return mail::received_header(header);
+}
+
+bool LocalSmtp::begin_message() {
   Result<PostdropClient> postdrop = PostdropClient::start(config_);
   if (!postdrop) {
     tool_.warning(postdrop.trouble().text);
     reply("451 4.3.0 Error: queue file write error");
-    return true;
+    return false;
   }
   for (const auto& [name, value] : attributes_)
     postdrop->put_attribute(name, value);
@@ -197,6 +233,83 @@ bool LocalSmtp::data() {
     postdrop->put(rec_recipient, each.address);
   }
   postdrop->put(rec_message, "");
+  for (const std::string& line : split(received(), '\n'))
+    postdrop->put(rec_line, line);
+  postdrop_.emplace(std::move(*postdrop));
+  return true;
+}
+
+void LocalSmtp::finish_message() {
+  const Result<std::string> id = postdrop_->finish();
+  if (id)
+    reply("250 2.0.0 Ok: queued as " + *id);
+  else if (id.trouble().detail == "3.4")
+    reply("552 5.3.4 Error: message file too big");
+  else
+    reply("451 " + id.trouble().status() + " Error: " + id.trouble().text);
+}
+
+void LocalSmtp::put_chunk(std::string_view bytes, bool last) {
+  chunk_line_ += bytes;
+  std::size_t at = 0;
+  for (;;) {
+    const std::size_t end = chunk_line_.find('\n', at);
+    if (end == std::string::npos) break;
+    std::string_view line = std::string_view(chunk_line_).substr(at, end - at);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    postdrop_->put(rec_line, line);
+    at = end + 1;
+  }
+  chunk_line_.erase(0, at);
+  if (last && !chunk_line_.empty()) postdrop_->put(rec_line, chunk_line_);
+  // A CR at the end may belong to a line end.
+  if (last || chunk_line_.size() < longest_piece) return;
+  const std::size_t sure = chunk_line_.size() - 1;
+  postdrop_->put(rec_partial, std::string_view(chunk_line_).substr(0, sure));
+  chunk_line_.erase(0, sure);
+}
+
+// What was announced is read in any case, so that no text is taken for
+// commands.
+bool LocalSmtp::bdat(const std::string& arguments) {
+  const std::vector<std::string> words = split_words(arguments);
+  const auto size =
+      words.empty() ? std::nullopt : mail::parse_size(words.front());
+  const bool last = words.size() == 2 && equal_nocase(words[1], "LAST");
+  if (!size || words.size() > 2 || (words.size() == 2 && !last)) {
+    reply("501 5.5.4 Syntax: BDAT count [LAST]");
+    return true;
+  }
+  bool usable = mail_ && !recipients_.empty();
+  if (!usable)
+    reply(mail_ ? "554 5.5.1 Error: no valid recipients"
+                : "503 5.5.1 Error: need MAIL command");
+  else if (!postdrop_)
+    usable = begin_message();
+  std::int64_t left = *size;
+  std::string piece;
+  while (left > 0) {
+    piece.resize(static_cast<std::size_t>(
+        std::min<std::int64_t>(left, longest_piece)));
+    const std::size_t got = std::fread(piece.data(), 1, piece.size(), stdin);
+    if (got == 0) return false;
+    left -= static_cast<std::int64_t>(got);
+    if (usable) put_chunk(std::string_view(piece).substr(0, got), false);
+  }
+  if (!usable) return true;
+  if (!last) {
+    reply(fmt::format("250 2.0.0 Ok: {} bytes", *size));
+    return true;
+  }
+  put_chunk("", true);
+  finish_message();
+  reset();
+  return true;
+}
+
+// False when the input ends within the message, which is then nobody's.
+bool LocalSmtp::data() {
+  if (!begin_message()) return true;
   reply("354 End data with <CR><LF>.<CR><LF>");
   std::string line;
   bool at_start = true;
@@ -205,17 +318,11 @@ bool LocalSmtp::data() {
     if (!read_line(line, longest_piece, complete)) return false;
     if (at_start && complete && line == ".") break;
     const bool stuffed = at_start && line.starts_with('.');
-    postdrop->put(complete ? rec_line : rec_partial,
-                  std::string_view(line).substr(stuffed ? 1 : 0));
+    postdrop_->put(complete ? rec_line : rec_partial,
+                   std::string_view(line).substr(stuffed ? 1 : 0));
     at_start = complete;
   }
-  const Result<std::string> id = postdrop->finish();
-  if (id)
-    reply("250 2.0.0 Ok: queued as " + *id);
-  else if (id.trouble().detail == "3.4")
-    reply("552 5.3.4 Error: message file too big");
-  else
-    reply("451 " + id.trouble().status() + " Error: " + id.trouble().text);
+  finish_message();
   return true;
 }
 
@@ -240,7 +347,9 @@ void LocalSmtp::run() {
         continue;
       }
       reset();
-      if (verb == "EHLO")
+      helo_ = rest;
+      extended_ = verb == "EHLO";
+      if (extended_)
         ehlo();
       else
         reply("250 " + name_);
@@ -253,10 +362,17 @@ void LocalSmtp::run() {
         reply("503 5.5.1 Error: need MAIL command");
       } else if (recipients_.empty()) {
         reply("503 5.5.1 Error: need RCPT command");
+      } else if (postdrop_) {
+        reply("503 5.5.1 Error: DATA after BDAT");
       } else {
         if (!data()) return;
         reset();
       }
+    } else if (verb == "BDAT") {
+      if (!bdat(rest)) return;
+    } else if (verb == "ETRN") {
+      reply(rest.empty() ? "500 Syntax: ETRN domain"
+                         : "458 Unable to queue messages");
     } else if (verb == "RSET") {
       reset();
       reply("250 2.0.0 Ok");

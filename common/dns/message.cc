@@ -14,7 +14,7 @@ namespace {
 constexpr std::pair<Type, std::string_view> type_names[] = {
     {Type::a, "A"},     {Type::ns, "NS"},     {Type::cname, "CNAME"},
     {Type::soa, "SOA"}, {Type::ptr, "PTR"},   {Type::mx, "MX"},
-    {Type::txt, "TXT"}, {Type::aaaa, "AAAA"}, {Type::tlsa, "TLSA"},
+    {Type::txt, "TXT"}, {Type::aaaa, "AAAA"}, {Type::srv, "SRV"}, {Type::tlsa, "TLSA"},
 };
 
 // Reads forward through a message; ok() is false after a read past the end.
@@ -129,6 +129,14 @@ std::string soa(Cursor& data) {
   return text;
 }
 
+// RFC 2782: "10 60 587 mail.example.com.".
+std::string srv(Cursor& data) {
+  const int priority = data.word();
+  const int weight = data.word();
+  const int port = data.word();
+  return fmt::format("{} {} {} {}.", priority, weight, port, data.name());
+}
+
 // RFC 6698 section 2.2: "3 1 1 0A1B…".
 std::string tlsa(Cursor& data, std::size_t end) {
   std::string text = fmt::format("{} ", data.byte());
@@ -162,6 +170,9 @@ void read_data(Cursor& data, std::size_t end, Record& record) {
       break;
     case Type::soa:
       record.value = soa(data);
+      break;
+    case Type::srv:
+      record.value = srv(data);
       break;
     case Type::tlsa:
       record.value = tlsa(data, end);

@@ -11,7 +11,7 @@
 
 namespace postern::dns {
 
-// RFC 1035 section 3.2.2, RFC 3596, RFC 6698.
+// RFC 1035 section 3.2.2, RFC 3596, RFC 2782, RFC 6698.
 enum class Type : std::uint16_t {
   a = 1,
   ns = 2,
@@ -21,6 +21,7 @@ enum class Type : std::uint16_t {
   mx = 15,
   txt = 16,
   aaaa = 28,
+  srv = 33,
   tlsa = 52,
 };
 
@@ -35,7 +36,7 @@ struct Record {
   std::uint16_t preference = 0;  // MX
   // Numeric address (A, AAAA); a name without the last dot (NS, CNAME, PTR,
   // MX), "" where it is the root; text of all strings joined, where what does
-  // not print is a question mark (TXT); presentation form (SOA, TLSA).
+  // not print is a question mark (TXT); presentation form (SOA, SRV, TLSA).
   std::string value;
 
   // The data as a zone file would have them, but for TXT, which stands as it

@@ -93,7 +93,8 @@ std::string received_header(const Received& received) {
     text += ", from userid " + std::to_string(*received.user_id);
   text += ")";
   if (!received.from) return text + "\n\tid " + received.queue_id + "; " + date;
-  text += " with " + received.from->protocol + " id " + received.queue_id;
+  text += " with " + received.from->protocol;
+  if (!received.queue_id.empty()) text += " id " + received.queue_id;
   if (received.recipient.empty()) return text + ";\n\t" + date;
   return text + "\n\tfor <" + quote_local_822(received.recipient) + ">; " +
          date;

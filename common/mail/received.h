@@ -45,7 +45,7 @@ struct ReceivedFrom {
 struct Received {
   std::string hostname;  // myhostname
   std::string mail_name = "Postfix";
-  std::string queue_id;
+  std::string queue_id;  // "": not known yet
   std::time_t when = 0;
   std::optional<ReceivedFrom> from;      // of a message from a network client
   std::optional<std::uint32_t> user_id;  // of one from a local user

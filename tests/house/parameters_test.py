@@ -17,7 +17,8 @@ DYNAMIC = {"smtp_": "smtp", "lmtp_": "smtp", "local": "qmgr",
            "smtpd": "common"}
 
 # Read by common/config itself, or only as part of other values.
-IN_VALUES = {"compatibility_level", "multi_instance_name", "mynetworks_style",
+IN_VALUES = {"compatibility_level", "default_delivery_status_filter",
+             "multi_instance_name", "mynetworks_style",
              "reject_tempfail_action"}
 
 # Not available, and named in the code to refuse what depends on them, or to

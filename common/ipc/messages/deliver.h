@@ -32,6 +32,34 @@ struct DeliverRecipient {
 // relay=…, status=sent (…)").
 enum class Outcome : std::int64_t { sent = 1, deferred = 2, bounced = 3 };
 
+// One of several deliveries that a recipient became (aliases, forwarding), as
+// a notice tells it.
+struct DeliverPart {
+  std::string address;  // internal form
+  // Who is told instead of the message's sender: the owner of a list.
+  std::string owner;
+  Outcome outcome = Outcome::deferred;
+  std::string status;
+  std::string text;
+  std::string diagnostic_type;
+  std::string diagnostic;
+  std::string remote_mta;
+  std::string relay;           // as DeliverResult's
+  std::string success_action;  // as DeliverResult's
+  static constexpr auto wire() {
+    return message("deliver.part", field("address", &DeliverPart::address),
+                   field("owner", &DeliverPart::owner),
+                   field("outcome", &DeliverPart::outcome),
+                   field("status", &DeliverPart::status),
+                   field("text", &DeliverPart::text),
+                   field("diagnostic_type", &DeliverPart::diagnostic_type),
+                   field("diagnostic", &DeliverPart::diagnostic),
+                   field("remote_mta", &DeliverPart::remote_mta),
+                   field("relay", &DeliverPart::relay),
+                   field("success_action", &DeliverPart::success_action));
+  }
+};
+
 struct DeliverResult {
   std::int64_t index = 0;
   Outcome outcome = Outcome::deferred;
@@ -40,9 +68,15 @@ struct DeliverResult {
   std::string diagnostic_type;
   std::string diagnostic;
   std::string remote_mta;
-  // RFC 3461 6.2: for a recipient that asked for NOTIFY=SUCCESS: "delivered",
-  // "relayed", "expanded"; empty: nothing is due (the next host does DSN).
+  // RFC 3461 6.2, what NOTIFY=SUCCESS is told: "delivered", "relayed",
+  // "expanded"; empty: nothing is due (the next host does DSN).
   std::string success_action;
+  // Of a failure: who was spoken to, for reports on request; the text of a
+  // success has it.
+  std::string relay;
+  // What the recipient became, where that is not just itself: told instead of
+  // the above, which sums it up.
+  std::vector<DeliverPart> parts;
   static constexpr auto wire() {
     return message("deliver.result", field("index", &DeliverResult::index),
                    field("outcome", &DeliverResult::outcome),
@@ -51,7 +85,9 @@ struct DeliverResult {
                    field("diagnostic_type", &DeliverResult::diagnostic_type),
                    field("diagnostic", &DeliverResult::diagnostic),
                    field("remote_mta", &DeliverResult::remote_mta),
-                   field("success_action", &DeliverResult::success_action));
+                   field("success_action", &DeliverResult::success_action),
+                   field("relay", &DeliverResult::relay),
+                   field("parts", &DeliverResult::parts));
   }
 };
 
@@ -64,12 +100,16 @@ struct DeliverReport {
   bool destination_failed = false;
   std::string failure_status;
   std::string failure_text;
+  // Those without a result are for another transport, "name" or
+  // "name:nexthop" (best_mx_transport).
+  std::string pass_to;
   static constexpr auto wire() {
     return message("deliver.report", field("results", &DeliverReport::results),
                    field("destination_failed",
                          &DeliverReport::destination_failed),
                    field("failure_status", &DeliverReport::failure_status),
-                   field("failure_text", &DeliverReport::failure_text));
+                   field("failure_text", &DeliverReport::failure_text),
+                   field("pass_to", &DeliverReport::pass_to));
   }
 };
 

@@ -375,6 +375,37 @@ TEST_CASE("flags decide where a message goes", "[cleanup]") {
   CHECK(fixture.names(queue::Box::incoming).empty());
 }
 
+TEST_CASE("what needs SMTPUTF8 is found out where it is not said",
+          "[cleanup]") {
+  struct {
+    const char* about;
+    const char* classes;
+    std::string content, sender, recipient;
+    bool needed;
+  } const cases[] = {
+      {"plain", "all", "Subject: x\n\ngr\u00fcn\n", "a@b", "c@d", false},
+      {"header", "all", "Subject: gr\u00fcn\n\n", "a@b", "c@d", true},
+      {"sender", "smtpd", "\n", "\u00e4@b", "c@d", true},
+      {"recipient", "smtpd", "\n", "a@b", "\u00e4@d", true},
+      {"other class", "sendmail, verify", "Subject: gr\u00fcn\n\n", "a@b",
+       "\u00e4@d", false},
+  };
+  for (const auto& each : cases) {
+    CAPTURE(each.about);
+    Fixture fixture("smtputf8_enable = yes\nsmtputf8_autodetect_classes = " +
+                    std::string(each.classes) + "\n");
+    Mail mail(each.content);
+    mail.begin.sender = each.sender;
+    mail.recipients.clear();
+    mail.to(each.recipient);
+    pass(fixture, mail);
+    REQUIRE_FALSE(mail.verdict.trouble.present);
+    const queue::Stored stored = fixture.stored(mail.verdict.queue_id);
+    CHECK(((stored.envelope.flags & ipc::smtputf8_requested) != 0) ==
+          each.needed);
+  }
+}
+
 TEST_CASE("a message without recipients is refused", "[cleanup]") {
   Fixture fixture;
   Mail mail(complete_headers);

@@ -277,6 +277,46 @@ TEST_CASE("soft_bounce defers what would bounce") {
             "dsn=4.1.1, status=SOFTBOUNCE (unknown user: \"ghost\")"));
 }
 
+TEST_CASE("a delivery status filter has the last word") {
+  Suite suite("local", {{"local_delivery_status_filter", "hash:/filter"}});
+  suite.users = {"bob"};
+  suite.tables = {{"2.0.0 delivered to mailbox", "2.1.9 stored well"},
+                  {"5.1.1 unknown user: \"ghost\"", "4.1.1 perhaps later"},
+                  {"5.1.1 unknown user: \"spirit\"", "2.0.0 fine"}};
+  const auto sent = suite.deliver("bob@home.test", "\n");
+  CHECK(sent.results.at(0).outcome == ipc::Outcome::sent);
+  CHECK(sent.results[0].status == "2.1.9");
+  CHECK(sent.results[0].text == "delivery via local: stored well");
+  CHECK(has(suite.log(), "dsn=2.1.9, status=sent (stored well)"));
+  const auto later = suite.deliver("ghost@home.test", "\n");
+  CHECK(later.results.at(0).outcome == ipc::Outcome::deferred);
+  CHECK(has(suite.log(), "dsn=4.1.1, status=deferred (perhaps later)"));
+  // A failure stays one.
+  const auto failed = suite.deliver("spirit@home.test", "\n");
+  CHECK(failed.results.at(0).outcome == ipc::Outcome::bounced);
+  CHECK(has(suite.log(), "local_delivery_status_filter: bad status code"));
+}
+
+TEST_CASE("each delivery that an alias becomes is told of by itself") {
+  Suite suite("local", {});
+  suite.users = {"bob"};
+  suite.tables = {{"team", "bob, ghost"}};
+  const auto report = suite.deliver("team@home.test", "\n");
+  REQUIRE(report.results.size() == 1);
+  CHECK(report.results[0].outcome == ipc::Outcome::bounced);
+  const auto& parts = report.results[0].parts;
+  REQUIRE(parts.size() == 3);
+  CHECK(parts[0].address == "team@home.test");
+  CHECK(parts[0].success_action == "expanded");
+  CHECK(parts[0].text == "delivery via local: alias expanded");
+  CHECK(parts[1].address == "bob@home.test");
+  CHECK(parts[1].outcome == ipc::Outcome::sent);
+  CHECK(parts[1].success_action.empty());
+  CHECK(parts[2].address == "ghost@home.test");
+  CHECK(parts[2].outcome == ipc::Outcome::bounced);
+  CHECK(parts[2].relay == "local");
+}
+
 TEST_CASE("an alias delivers here and forwards what is elsewhere") {
   Suite suite("local", {{"home_mailbox", "Maildir/"}});
   suite.users = {"bob"};

@@ -299,5 +299,30 @@ TEST_CASE("the end of a command is the fate of the message") {
   CHECK(judge_exit(late, "/x").trouble().status() == "5.3.0");
 }
 
+TEST_CASE("a notice has a program's own words, or what its end means") {
+  const auto exited = [](int code) { return code << 8; };
+  struct {
+    int status;
+    const char* output;
+    const char* said;
+  } const cases[] = {
+      {exited(67), "nobody here\n", "nobody here "},
+      {exited(67), "", "user unknown"},
+      {exited(64), "5.7.1 not you", "not you"},
+      {exited(3), "", "unknown mail system error 3"},
+      {9, "", "killed by signal 9"},
+  };
+  for (const auto& each : cases) {
+    CAPTURE(each.status, each.output);
+    ipc::RunAnswer ended;
+    ended.status = each.status;
+    ended.output = each.output;
+    CHECK(said_by_program(ended) == each.said);
+  }
+  ipc::RunAnswer late;
+  late.timed_out = true;
+  CHECK(said_by_program(late) == "time limit exceeded");
+}
+
 }  // namespace
 }  // namespace postern::local

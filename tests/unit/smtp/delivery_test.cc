@@ -797,6 +797,24 @@ TEST_CASE("a delivery status filter has the last word", "[smtp]") {
   CHECK(verdict(soft, 100) == "deferred 4.9.9 | hard");
 }
 
+TEST_CASE("mail that loops back goes where best_mx_transport says", "[smtp]") {
+  World world;
+  world.settings.own_addresses = {"192.0.2.9"};
+  world.resolver.answer.used_mx = true;
+  world.resolver.answer.addresses = {{"me.test", "192.0.2.9", 10}};
+  const ipc::DeliverReport refused =
+      world.deliver(request("own.test", {"x@own.test"}));
+  CHECK(verdict(refused, 100) ==
+        "bounced 5.4.6 | mail for own.test loops back to myself");
+  CHECK(refused.pass_to.empty());
+  world.settings.best_mx_transport = "local:here";
+  const ipc::DeliverReport passed =
+      world.deliver(request("own.test", {"x@own.test"}));
+  CHECK(passed.pass_to == "local:here");
+  CHECK(passed.results.empty());
+  CHECK(world.lines.back() == "QID: passing <x@own.test> to transport=local");
+}
+
 TEST_CASE("replies go past a filter line by line", "[smtp]") {
   World world;
   world.settings.reply_filter = "r";
