@@ -224,6 +224,9 @@ Task<void> FakeSurroundings::cleanup(ipc::Link* link) {
   for (;;) {
     std::optional<ipc::Frame> frame = co_await link->next(frame_limit);
     if (!frame) co_return;
+    while (cleanup_stuck) {
+      co_await pause(Millis(5));
+    }
     if (auto begin = frame->as<ipc::MessageBegin>()) {
       ipc::MessageBegun begun;
       begun.queue_id = "Q" + std::to_string(messages.size() + 1);

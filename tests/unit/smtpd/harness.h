@@ -87,6 +87,8 @@ class FakeSurroundings final : public Surroundings {
   // The action of every policy service; "" where none answers.
   std::string policy_action;
   std::string no_room;  // why there is none
+  // cleanup takes nothing more until the test lets it.
+  bool cleanup_stuck = false;
   std::int64_t anvil_count = 1, anvil_rate = 1;
   ipc::TroubleWire begin_trouble, verdict_trouble;
   bool break_before_verdict = false;

@@ -238,6 +238,39 @@ TEST_CASE("cleanup's failures reach the client") {
   }
 }
 
+// Acknowledged mail that lacks its end is lost mail.
+TEST_CASE("a message that cleanup does not take in time is refused") {
+  Harness h("smtpd_timeout = 1s\nmessage_size_limit = 0\n");
+  open_transaction(h);
+  h.around().cleanup_stuck = true;
+  std::string lines;
+  for (int i = 0; i < 400000; ++i) lines += "0123456789\r\n";
+  const std::string bytes = std::to_string(lines.size());
+  const char* refused = "451 4.3.0 Error: queue file write error\n";
+  SECTION("DATA") {
+    h.say("DATA\r\n");
+    CHECK(h.say(lines + ".\r\n") == refused);
+  }
+  SECTION("BDAT") {
+    CHECK(h.say("BDAT " + bytes + " LAST\r\n" + lines) == refused);
+  }
+  SECTION("BDAT, with more to come") {
+    CHECK(h.say("BDAT " + bytes + "\r\n" + lines) == refused);
+    CHECK(h.say("BDAT 5 LAST\r\nhello") ==
+          "551 5.0.0 Discarded 5 bytes after earlier error\n");
+  }
+  CHECK_THAT(h.log_text(), Contains("warning: Q1: the cleanup service does not "
+                                    "take the message\n"));
+  h.around().cleanup_stuck = false;
+  h.say(from);
+  h.say(to);
+  h.say("DATA\r\n");
+  CHECK(h.say("Subject: x\r\n\r\nwhole\r\n.\r\n") ==
+        "250 2.0.0 Ok: queued as Q2\n");
+  CHECK_FALSE(h.around().messages[0].ended);
+  CHECK(h.around().messages[1].ended);
+}
+
 TEST_CASE("a link from the pool that has died is replaced") {
   Harness h;
   open_transaction(h);
