@@ -230,6 +230,42 @@ TEST_CASE("a server's reasons and troubles reach the client") {
   }
 }
 
+// The connection to the server is everybody's: what it could take amiss stays
+// here.
+TEST_CASE("what is not base64 does not reach the server") {
+  Harness h(enabled);
+  h.hear();
+  h.say(ehlo);
+  const char* refused =
+      "535 5.7.8 Error: authentication failed: Invalid base64 data in ";
+  for (const char* text : {"A", "AB", "ABC", "A===", "====", "AB=C", "AB==AB==",
+                           "AB==C", "A B"}) {
+    CAPTURE(text);
+    if (std::string_view(text) != "A B")
+      CHECK(h.say(std::string("AUTH PLAIN ") + text + "\r\n") ==
+            std::string(refused) + "initial response\n");
+    CHECK(h.say("AUTH LOGIN\r\n") == "334 VXNlcm5hbWU6\n");
+    CHECK(h.say(std::string(text) + "\r\n") ==
+          std::string(refused) + "continued response\n");
+    CHECK(h.say("AUTH LOGIN\r\n") == "334 VXNlcm5hbWU6\n");
+    CHECK(h.say("=\r\n") == std::string(refused) + "continued response\n");
+  }
+  for (const std::string& line : h.around().auth_server.heard) {
+    CAPTURE(line);
+    CHECK_FALSE(line.starts_with("CONT"));
+    CHECK(line.find("resp=") == std::string::npos);
+  }
+  CHECK(h.around().auth_server.connections == 1);
+}
+
+TEST_CASE("with Cyrus, what is not base64 gets the library's words") {
+  Harness h("smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = cyrus\n");
+  h.hear();
+  h.say(ehlo);
+  CHECK(h.say("AUTH PLAIN A\r\n") ==
+        "535 5.7.8 Error: authentication failed: bad protocol / cancel\n");
+}
+
 TEST_CASE("a response is limited, and the session goes on") {
   Harness h(enabled);
   h.hear();
