@@ -119,6 +119,44 @@ TEST_CASE("a refused recipient does not spoil the others", "[smtp]") {
   }
 }
 
+// 64 KB of a server's words per recipient, twice, do not fit into a report.
+TEST_CASE("a server that talks a lot is quoted in short", "[smtp]") {
+  World world;
+  Script script;
+  const auto refuse = [&](int lines) {
+    std::string chatter;
+    for (int i = 0; i < lines; ++i)
+      chatter += "550-5.1.1 " + std::string(580, 'x') + "\xc3\xbc\n";
+    script.rules = {{"RCPT TO:<no", chatter + "550 5.1.1 no"}};
+  };
+  Lines recipients;
+  SECTION("to a few") {
+    refuse(100);
+    Sink sink{script};
+    for (int i = 0; i < 45; ++i)
+      recipients.push_back("no" + std::to_string(i) + "@b");
+    const ipc::DeliverReport report =
+        world.deliver(request(sink.next_hop(), recipients));
+    REQUIRE(report.results.size() == 45);
+    CHECK(ipc::frame_size(report).bytes < ipc::largest_frame / 8);
+    CHECK(report.results[44].diagnostic.size() > 1900);
+    CHECK(report.results[44].diagnostic.size() < 2100);
+    CHECK(report.results[44].diagnostic.ends_with("..."));
+    CHECK(valid_utf8(report.results[44].diagnostic));
+  }
+  SECTION("to a crowd") {
+    refuse(5);
+    script.offers = {};
+    Sink sink{script};
+    for (int i = 0; i < 3000; ++i)
+      recipients.push_back("no" + std::to_string(i) + "@b");
+    const ipc::DeliverReport report =
+        world.deliver(request(sink.next_hop(), recipients));
+    REQUIRE(report.results.size() == 3000);
+    CHECK(ipc::frame_size(report).bytes < ipc::largest_frame);
+  }
+}
+
 TEST_CASE("nothing is sent when nobody is accepted", "[smtp]") {
   struct {
     bool pipelining;
