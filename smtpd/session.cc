@@ -11,6 +11,21 @@ namespace {
 constexpr Millis farewell_limit = Seconds(10);
 constexpr const char* lost_connection = "lost connection";
 
+// RFC 5321 section 4.1.2 has no place for them, quoted or not; the next hop
+// would take what is behind them for something else, or not at all.
+constexpr std::string_view never_in_commands("\0\r", 2);
+
+// As of a command that is not well-formed for other reasons.
+std::string bad_characters(Verb verb) {
+  switch (verb) {
+    case Verb::mail: return "501 5.1.7 Bad sender address syntax";
+    case Verb::rcpt: return "501 5.1.3 Bad recipient address syntax";
+    // Nobody knows where the next command is.
+    case Verb::bdat: return "521 5.5.4 Syntax: BDAT count [LAST]";
+    default: return "500 5.5.2 Error: bad syntax";
+  }
+}
+
 }  // namespace
 
 Session::Session(Fd socket, Client client, std::shared_ptr<Settings> settings,
@@ -196,9 +211,16 @@ Task<void> Session::obey(std::string line) {
   const Command& command = find_command(parsed.verb);
   Count& count = counts_[static_cast<std::size_t>(command.verb)];
   ++count.all;
+  const bool fit =
+      filtered.find_first_of(never_in_commands) == std::string::npos;
   const bool in_place = co_await admissible(&command, std::move(filtered));
   if (!in_place) co_return;
-  const bool good = co_await dispatch(command.verb, std::move(parsed));
+  bool good = false;
+  if (fit) {
+    good = co_await dispatch(command.verb, std::move(parsed));
+  } else {
+    co_await refuse(Fault::protocol, bad_characters(command.verb));
+  }
   if (good) ++count.good;
   else if (!restart_) ++errors_;
   if (command.junk && junk_++ > settings_->junk_limit) ++errors_;

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "common/base/text.h"
 #include "tests/unit/smtpd/harness.h"
 
 using namespace postern;
@@ -138,6 +139,34 @@ TEST_CASE("malformed MAIL and RCPT commands are told apart") {
   REQUIRE(h.around().messages[0].recipients.size() == 1);
   CHECK(h.around().messages[0].recipients[0].orcpt == "rfc822;b@c");
   CHECK(h.around().messages[0].recipients[0].notify == ipc::notify_success);
+}
+
+TEST_CASE("NUL and CR have no place in a command") {
+  const auto with = [](std::string text) {
+    return replace_all(std::move(text), "0", std::string(1, '\0')) + "\r\n";
+  };
+  Harness h;
+  h.hear();
+  h.say(ehlo);
+  CHECK(h.say(with("MAIL FROM:<a0@client.test>")) ==
+        "501 5.1.7 Bad sender address syntax\n");
+  CHECK(h.say("MAIL FROM:<\"a\rb\"@client.test>\r\n") ==
+        "501 5.1.7 Bad sender address syntax\n");
+  CHECK(h.say(from) == "250 2.1.0 Ok\n");
+  for (const std::string& line :
+       {with("RCPT TO:<\"n0y\"@here.test>"), with("RCPT TO:<n@here.test>0"),
+        with("RCPT TO:<n@here.test> ORCPT=rfc822;0"),
+        std::string("RCPT TO:<\"n\ry\"@here.test>\r\n")}) {
+    CAPTURE(line);
+    CHECK(h.say(line) == "501 5.1.3 Bad recipient address syntax\n");
+  }
+  CHECK(h.say(with("NOOP 0")) == "500 5.5.2 Error: bad syntax\n");
+  CHECK(h.say(with("FOO 0")) == "500 5.5.2 Error: command not recognized\n");
+  CHECK(h.say(to) == "250 2.1.5 Ok\n");
+  CHECK(h.say(with("BDAT 50 LAST")) ==
+        "521 5.5.4 Syntax: BDAT count [LAST]\n");
+  h.finish();
+  CHECK_THAT(h.log_text(), Contains(" rcpt=1/5 "));
 }
 
 TEST_CASE("chunks make a message, and refused ones are swallowed") {
