@@ -95,6 +95,7 @@ Task<void> Session::identify() {
   }
   // By the connection, whoever XCLIENT says is behind it.
   local_rewriting_ = co_await access_.local_rewriting();
+  may_xforward_ = co_await access_.in_list(&settings_->xforward_hosts);
   log_.info("connect from {}", client.shown());
 }
 
@@ -103,7 +104,6 @@ Task<void> Session::identify() {
 Task<bool> Session::admit() {
   Settings* s = settings_.get();
   may_xclient_ = co_await access_.in_list(&s->xclient_hosts);
-  may_xforward_ = co_await access_.in_list(&s->xforward_hosts);
   bare_newline_ = s->bare_newline;
   if (bare_newline_ != BareNewline::allow) {
     const bool spared = co_await access_.in_list(&s->bare_newline_exclusions);
@@ -392,6 +392,9 @@ Task<void> Session::uncount() {
 void Session::reset_transaction() {
   transaction_.reset();
   access_.reset_transaction();
+  // XFORWARD speaks of one message.
+  forwarded_.reset();
+  forwarded_remote_ = -1;
   facts_.sender.reset();
   facts_.recipient.reset();
   facts_.recipients = 0;

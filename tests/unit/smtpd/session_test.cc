@@ -488,6 +488,22 @@ TEST_CASE("XFORWARD tells the log whose message it was") {
              Contains("Q1: client=localhost[127.0.0.1], orig_queue_id=ABC, "
                       "orig_client=o.test[192.0.2.77]\n"));
   CHECK(h.around().messages[0].begin.context == "remote");
+  // Of that message, and of no other.
+  h.say("DATA\r\n");
+  REQUIRE(h.say(".\r\n") == "250 2.0.0 Ok: queued as Q1\n");
+  h.say(from);
+  h.say(to);
+  CHECK_THAT(h.log_text(), Contains("Q2: client=localhost[127.0.0.1]\n"));
+  CHECK(h.around().messages[1].begin.context == "local");
+}
+
+TEST_CASE("who may speak for others with XFORWARD may after XCLIENT too") {
+  Harness h("smtpd_authorized_xforward_hosts = 127.0.0.1\n"
+            "smtpd_authorized_xclient_hosts = 127.0.0.1\n");
+  h.hear();
+  h.say("XCLIENT NAME=ok.test ADDR=192.0.2.33\r\n");
+  CHECK_THAT(h.say(ehlo), Contains("XFORWARD NAME ADDR"));
+  CHECK(h.say("XFORWARD NAME=o.test\r\n") == "250 2.0.0 Ok\n");
 }
 
 TEST_CASE("the postmaster gets the transcript of what notify_classes names") {
