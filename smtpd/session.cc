@@ -80,18 +80,13 @@ Task<void> Session::identify() {
   Client& client = facts_.client;
   if (settings_->peername_lookup && client.name == "unknown") {
     std::string address = client.address;
-    Result<ipc::ClientNameAnswer> answer =
+    ipc::ClientNameAnswer answer =
         co_await surroundings_.client_name(std::move(address));
-    if (answer) {
-      client.name = answer->name;
-      client.reverse_name = answer->reverse_name;
-      client.name_code = static_cast<char>('0' + answer->name_code);
-      client.reverse_code = static_cast<char>('0' + answer->reverse_code);
-    } else {
-      log_.warning("client name of {}: {}", client.address,
-                   answer.trouble().text);
-      client.name_code = client.reverse_code = '4';
-    }
+    client.name = std::move(answer.name);
+    client.reverse_name = std::move(answer.reverse_name);
+    client.name_code = static_cast<char>('0' + answer.name_code);
+    client.reverse_code = static_cast<char>('0' + answer.reverse_code);
+    if (!answer.warning.empty()) log_.warning(std::string_view(answer.warning));
   }
   // By the connection, whoever XCLIENT says is behind it.
   local_rewriting_ = co_await access_.local_rewriting();

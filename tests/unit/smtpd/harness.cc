@@ -85,12 +85,13 @@ std::string FakeAuthServer::alice(const std::string& line) {
 
 FakeSurroundings::~FakeSurroundings() = default;
 
-Task<Result<ipc::ClientNameAnswer>> FakeSurroundings::client_name(
+Task<ipc::ClientNameAnswer> FakeSurroundings::client_name(
     std::string address) {
   const bool known = address == "127.0.0.1";
   ipc::ClientNameAnswer answer;
   answer.name = answer.reverse_name = known ? "localhost" : "unknown";
   answer.name_code = answer.reverse_code = known ? 2 : 5;
+  answer.warning = name_warning;
   co_return answer;
 }
 

@@ -506,6 +506,16 @@ TEST_CASE("who may speak for others with XFORWARD may after XCLIENT too") {
   CHECK(h.say("XFORWARD NAME=o.test\r\n") == "250 2.0.0 Ok\n");
 }
 
+TEST_CASE("doubts about a client's name are logged") {
+  Harness h;
+  h.around().name_warning =
+      "hostname x.test does not resolve to address 127.0.0.1";
+  h.hear();
+  CHECK_THAT(h.log_text(),
+             StartsWith("warning: hostname x.test does not resolve to address "
+                        "127.0.0.1\nconnect from localhost[127.0.0.1]\n"));
+}
+
 TEST_CASE("the postmaster gets the transcript of what notify_classes names") {
   Harness h("notify_classes = protocol\n");
   h.hear();
