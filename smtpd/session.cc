@@ -391,6 +391,7 @@ void Session::reset_transaction() {
   forwarded_.reset();
   forwarded_remote_ = -1;
   facts_.sender.reset();
+  facts_.sasl_sender.clear();
   facts_.recipient.reset();
   facts_.recipients = 0;
   facts_.queue_id.clear();

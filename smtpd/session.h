@@ -137,7 +137,7 @@ class Session {
                                            bool strict, bool allow_empty) const;
   Task<Refusal> open_submission();
   ipc::MessageBegin beginning() const;
-  std::string auth_sender() const;
+  std::string auth_sender(const Transaction& transaction) const;
   void log_client() const;
   std::string received() const;
   std::string no_recipients() const;

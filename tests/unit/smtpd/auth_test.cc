@@ -266,6 +266,22 @@ TEST_CASE("with Cyrus, what is not base64 gets the library's words") {
         "535 5.7.8 Error: authentication failed: bad protocol / cancel\n");
 }
 
+TEST_CASE("policy services hear of MAIL's AUTH=") {
+  Harness h(enabled + "smtpd_recipient_restrictions = check_policy_service "
+                      "inet:127.0.0.1:1, permit\n");
+  h.around().policy_action = "dunno";
+  h.hear();
+  h.say(ehlo);
+  h.say("MAIL FROM:<a@b.test> AUTH=x@y.test\r\n");
+  h.say("RCPT TO:<alice@here.test>\r\n");
+  h.say("RSET\r\n");
+  rcpt(h, "a@b.test", "alice@here.test");
+  const auto& asked = h.around().policy_requests;
+  REQUIRE(asked.size() == 2);
+  CHECK_THAT(asked[0], Contains("\nsasl_sender=x@y.test\n"));
+  CHECK_THAT(asked[1], Contains("\nsasl_sender=\n"));
+}
+
 TEST_CASE("a response is limited, and the session goes on") {
   Harness h(enabled);
   h.hear();
