@@ -53,6 +53,11 @@ void add_xforward(std::vector<std::string>& commands, const Features& features,
   if (command != "XFORWARD") commands.push_back(std::move(command));
 }
 
+// The transaction is one of RFC 6531.
+bool says_utf8(const ipc::DeliverRequest& request, const Features& features) {
+  return features.smtputf8 && request.smtputf8;
+}
+
 }  // namespace
 
 std::string mail_from(const ipc::DeliverRequest& request,
@@ -70,24 +75,23 @@ std::string mail_from(const ipc::DeliverRequest& request,
       out += " ENVID=" + mail::xtext_encode(request.envid);
     if (!request.ret.empty()) out += " RET=" + request.ret;
   }
-  if (features.smtputf8 && request.smtputf8) out += " SMTPUTF8";
+  if (says_utf8(request, features)) out += " SMTPUTF8";
   if (features.auth && settings.send_dummy_auth) out += " AUTH=<>";
   return out;
 }
 
-std::string rcpt_to(const ipc::DeliverRecipient& recipient,
+std::string rcpt_to(const ipc::DeliverRequest& request,
+                    const ipc::DeliverRecipient& recipient,
                     const std::string& address, const Features& features,
                     const Settings& settings) {
   std::string out = fmt::format("RCPT TO:<{}>", written(address, settings));
   if (!features.dsn) return out;
   const std::string& original =
       recipient.original.empty() ? recipient.address : recipient.original;
-  const std::size_t type_end = recipient.orcpt.find(';') + 1;
-  if (type_end > 0)
-    out += " ORCPT=" + recipient.orcpt.substr(0, type_end) +
-           mail::xtext_encode(recipient.orcpt.substr(type_end));
-  else
-    out += " ORCPT=rfc822;" + mail::xtext_encode(original);
+  const std::string orcpt = recipient.orcpt.find(';') != std::string::npos
+                                ? recipient.orcpt
+                                : "rfc822;" + original;
+  out += " ORCPT=" + mail::orcpt_value(orcpt, says_utf8(request, features));
   const std::string notify = notify_words(recipient.notify);
   if (!notify.empty()) out += " NOTIFY=" + notify;
   return out;

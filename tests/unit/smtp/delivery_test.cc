@@ -383,6 +383,32 @@ TEST_CASE("SMTPUTF8 is needed only where something is not ASCII",
   CHECK(sink.sessions().front()[1] == "MAIL FROM:<ann@here.test> SMTPUTF8");
 }
 
+// RFC 6533 section 3: UTF-8 as it is in a transaction that has it, else in
+// the form that is ASCII, which is not xtext.
+TEST_CASE("an original recipient of type utf-8 keeps its form",
+          "[smtp][utf8]") {
+  struct {
+    bool smtputf8;
+    const char* value;
+  } const cases[] = {
+      {true, "ORCPT=utf-8;\xc3\xbc@b"},
+      {false, "ORCPT=utf-8;\\x{FC}@b"},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.smtputf8);
+    World world;
+    Script script;
+    script.offers = {"SMTPUTF8", "DSN"};
+    Sink sink{script};
+    ipc::DeliverRequest ask = request(sink.next_hop(), {"x@b"});
+    ask.smtputf8 = c.smtputf8;
+    ask.recipients[0].orcpt = "utf-8;\xc3\xbc@b";
+    world.deliver(std::move(ask));
+    CHECK(sink.sessions().front()[2] ==
+          std::string("RCPT TO:<x@b> ") + c.value);
+  }
+}
+
 TEST_CASE("the next server gets those whom this one puts off", "[smtp][mx]") {
   World world;
   Script busy;
