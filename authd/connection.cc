@@ -130,6 +130,7 @@ bool Connection::take(ClientLine said) {
     return true;
   if (!versioned_) return complain("a request before VERSION");
   if (auto* auth = std::get_if<AuthLine>(&said)) return begin(std::move(*auth));
+  if (auto* spoiled = std::get_if<SpoiledLine>(&said)) return spoil(*spoiled);
   if (auto* response = std::get_if<ContinueLine>(&said)) {
     const auto found = exchanges_.find(response->id);
     // It may have just been given up.
@@ -148,6 +149,18 @@ bool Connection::complain(const std::string& why) {
   gate_.log().warning("the client {} of authd broke the protocol: {}", name_,
                       why);
   return false;
+}
+
+// A stranger's response came through as it was.
+bool Connection::spoil(const SpoiledLine& line) {
+  gate_.log().info("log-in failed: the client {} of authd sent {}", name_,
+                   line.why);
+  const auto found = exchanges_.find(line.id);
+  if (found != exchanges_.end())
+    found->second->cancel();  // its end is told
+  else
+    say(fail_line(line.id, {{"reason", "Invalid base64 data in response"}}));
+  return true;
 }
 
 bool Connection::begin(AuthLine line) {

@@ -80,6 +80,7 @@ class Connection {
   bool take(ClientLine line);
   bool complain(const std::string& why);
   bool begin(AuthLine line);
+  bool spoil(const SpoiledLine& line);
   void say(const std::string& text);
   Task<void> attempt(std::unique_ptr<Exchange> exchange);
   Task<void> settle(Exchange* exchange, Outcome outcome,

@@ -352,6 +352,7 @@ Task<Outcome> CyrusBackend::run(Exchange* exchange) {
   const std::string service = exchange->session().service;
   const std::string mechanism = exchange->line().mechanism;
   std::string claimed;
+  bool named = false;
   bool first = true;
   for (;;) {
     Step step;
@@ -372,7 +373,8 @@ Task<Outcome> CyrusBackend::run(Exchange* exchange) {
     }
     first = false;
     library_.tell(step.lines);
-    if (response && claimed.empty())
+    // The first response alone: what follows an empty name is a password.
+    if (response && !std::exchange(named, true))
       claimed = claimed_name(mechanism, *response);
     if (step.code != SASL_CONTINUE) {
       Outcome outcome = outcome_of(step);

@@ -58,11 +58,13 @@ ClientLine parse_auth(const std::vector<std::string>& fields,
       // The last one, whatever is in it.
       const std::size_t at = whole.find("\tresp=");
       line.response = base64_decode(whole.substr(at + 6));
-      if (!line.response) return bad("an initial response not in base64");
+      if (!line.response)
+        return SpoiledLine{line.id, "an initial response not in base64"};
       break;
     }
     if (!take_parameter(line, name, unescaped(value)))
-      return bad("AUTH parameter " + printable(name) + " not in base64");
+      return SpoiledLine{line.id, "AUTH parameter " + printable(name) +
+                                      " not in base64"};
   }
   if (line.session.service.empty()) return bad("AUTH without a service");
   return line;
@@ -72,7 +74,7 @@ ClientLine parse_continue(const std::vector<std::string>& fields) {
   const auto id = fields.size() == 3 ? id_from(fields[1]) : std::nullopt;
   if (!id) return bad("CONT without number and response");
   auto response = base64_decode(fields[2]);
-  if (!response) return bad("a response not in base64");
+  if (!response) return SpoiledLine{*id, "a response not in base64"};
   return ContinueLine{*id, std::move(*response)};
 }
 

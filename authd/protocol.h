@@ -55,13 +55,20 @@ struct CancelLine {
 };
 // A command that we do not have: passed over, as the protocol wants.
 struct UnknownLine {};
+// A response, or what is told of its session, does not decode: that log-in
+// fails, and the others of the connection go on.
+struct SpoiledLine {
+  std::uint32_t id = 0;
+  std::string why;
+};
 // Not of the protocol: the connection ends.
 struct BadLine {
   std::string why;
 };
 
 using ClientLine = std::variant<VersionLine, ProcessLine, AuthLine,
-                                ContinueLine, CancelLine, UnknownLine, BadLine>;
+                                ContinueLine, CancelLine, SpoiledLine,
+                                UnknownLine, BadLine>;
 
 // `line` is without its end.
 ClientLine parse(std::string_view line);

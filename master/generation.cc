@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "common/base/text.h"
+#include "common/ipc/link.h"
 #include "common/os/files.h"
 #include "common/service/places.h"
 
@@ -35,7 +36,33 @@ PlanFacts facts_of(const config::Config& config) {
   return facts;
 }
 
+// Every process is told the whole configuration, in one frame, and of its
+// sockets.
+constexpr std::size_t most_of_welcome = ipc::largest_frame - 262144;
+
 }  // namespace
+
+Status check_size(const Generation& generation) {
+  ipc::Welcome welcome;
+  welcome.settings = generation.settings;
+  welcome.suite = generation.suite;
+  welcome.rows = generation.suite;  // each has some of them
+  const std::size_t size = ipc::frame_size(welcome).bytes;
+  if (size <= most_of_welcome) return {};
+  const ipc::SettingWire* largest = nullptr;
+  for (const ipc::SettingWire& each : generation.settings)
+    if (largest == nullptr || each.value.size() > largest->value.size())
+      largest = &each;
+  std::string text = "the configuration is too large to be handed to the "
+                     "programs: " + std::to_string(size) +
+                     " bytes, at most " + std::to_string(most_of_welcome);
+  if (largest != nullptr)
+    text += "; the largest parameter is " + largest->name + " (" +
+            std::to_string(largest->value.size()) + " bytes, " +
+            largest->file + ", line " + std::to_string(largest->line) +
+            "): put long lists into a table";
+  return give_up("3.5", std::move(text));
+}
 
 std::string Generation::program(Role role) const {
   return daemon_directory_of(config) + "/" + std::string(name_of(role));
@@ -118,6 +145,7 @@ Result<Generation> load_generation(const std::string& directory,
          certificate_files(made.config.with_overrides(row.overrides)))
       made.secrets.insert(std::move(file));
   }
+  if (Status fits = check_size(made); !fits) return fits.trouble();
   return made;
 }
 

@@ -36,6 +36,10 @@ struct Generation {
 // and line.
 Result<Generation> load_generation(const std::string& directory, bool as_root);
 
+// Every process gets all of it in one message. Trouble: it is too large for
+// that; names the largest parameter.
+Status check_size(const Generation& generation);
+
 // `maxproc` with the default filled in; 0: no limit.
 ipc::RowWire row_wire(const config::ServiceRow& row,
                       const config::Config& config);

@@ -53,6 +53,11 @@ void add_xforward(std::vector<std::string>& commands, const Features& features,
   if (command != "XFORWARD") commands.push_back(std::move(command));
 }
 
+// The transaction is one of RFC 6531.
+bool says_utf8(const ipc::DeliverRequest& request, const Features& features) {
+  return features.smtputf8 && request.smtputf8;
+}
+
 }  // namespace
 
 std::string mail_from(const ipc::DeliverRequest& request,
@@ -70,12 +75,13 @@ std::string mail_from(const ipc::DeliverRequest& request,
       out += " ENVID=" + mail::xtext_encode(request.envid);
     if (!request.ret.empty()) out += " RET=" + request.ret;
   }
-  if (features.smtputf8 && request.smtputf8) out += " SMTPUTF8";
+  if (says_utf8(request, features)) out += " SMTPUTF8";
   if (features.auth && settings.send_dummy_auth) out += " AUTH=<>";
   return out;
 }
 
-std::string rcpt_to(const ipc::DeliverRecipient& recipient,
+std::string rcpt_to(const ipc::DeliverRequest& request,
+                    const ipc::DeliverRecipient& recipient,
                     const std::string& address, const Features& features,
                     const Settings& settings) {
   std::string out = fmt::format("RCPT TO:<{}>", written(address, settings));
@@ -83,9 +89,10 @@ std::string rcpt_to(const ipc::DeliverRecipient& recipient,
   const std::string& original =
       recipient.original.empty() ? recipient.address : recipient.original;
   const std::string type = all_ascii(original) ? "rfc822;" : "utf-8;";
-  out += " ORCPT=" + mail::orcpt_value(recipient.orcpt.empty()
-                                           ? type + original
-                                           : recipient.orcpt);
+  const std::string orcpt = recipient.orcpt.find(';') != std::string::npos
+                                ? recipient.orcpt
+                                : type + original;
+  out += " ORCPT=" + mail::orcpt_value(orcpt, says_utf8(request, features));
   const std::string notify = notify_words(recipient.notify);
   if (!notify.empty()) out += " NOTIFY=" + notify;
   return out;

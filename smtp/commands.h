@@ -16,7 +16,9 @@ std::string mail_from(const ipc::DeliverRequest& request,
                       const std::string& sender, const Features& features,
                       const Settings& settings);
 
-std::string rcpt_to(const ipc::DeliverRecipient& recipient,
+// `request` and `features` as for mail_from.
+std::string rcpt_to(const ipc::DeliverRequest& request,
+                    const ipc::DeliverRecipient& recipient,
                     const std::string& address, const Features& features,
                     const Settings& settings);
 

@@ -99,7 +99,7 @@ void Conversation::ask_for_everything() {
   channel.ask(
       mail_from(request_, changes_.envelope.sender, features, settings_));
   for (const Addressee& addressee : addressees_)
-    channel.ask(rcpt_to(request_.recipients[addressee.recipient],
+    channel.ask(rcpt_to(request_, request_.recipients[addressee.recipient],
                         changes_.envelope.recipients[addressee.recipient],
                         features, settings_));
   if (!stops_at_rcpt()) channel.ask("DATA");

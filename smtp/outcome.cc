@@ -3,19 +3,35 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/ipc/link.h"
 #include "common/ipc/messages/content.h"
 
 namespace postern::smtp {
 namespace {
+
+constexpr std::size_t most_words = 2048;
+// A report of all recipients has to fit into a frame with room to spare; the
+// words of each are its greater part.
+constexpr std::size_t most_of_report = ipc::largest_frame / 2;
 
 std::string status_of(const mail::ParsedReply& reply) {
   return reply.status.empty() ? mail::status_for_code(reply.code)
                               : reply.status;
 }
 
-// A stranger's words, fit for notices and listings.
+// Cut at the end of a character of UTF-8.
+std::string shortened(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80)
+    --most;
+  text.resize(most);
+  return text + "...";
+}
+
+// A stranger's words, fit for notices and listings. Each recipient carries
+// them, and ReplyParser takes more than anybody would read.
 std::string words_of(const mail::ParsedReply& reply) {
-  return printable_utf8(reply.text());
+  return printable_utf8(shortened(reply.text(), most_words));
 }
 
 Failure replied(const Target& target, const mail::ParsedReply& reply) {
@@ -211,6 +227,9 @@ void Ledger::publish(Verdict verdict) {
     result.text = "delivery via " + verdict.relay + ": " + result.text;
   else if (verdict.relay != "none")
     result.relay = verdict.relay;
+  const std::size_t share = most_of_report / 2 / request_.recipients.size();
+  result.text = shortened(std::move(result.text), share);
+  result.diagnostic = shortened(std::move(result.diagnostic), share);
   report_.results.push_back(std::move(result));
 }
 

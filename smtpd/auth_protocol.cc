@@ -98,7 +98,7 @@ AuthServerLine parse_answer(Kind kind, const std::vector<std::string>& fields) {
   if (kind == Kind::more) {
     if (fields.size() < 3) {
       line.kind = kind;
-    } else if (is_base64_text(fields[2])) {
+    } else if (is_base64(fields[2])) {
       line.kind = kind;
       line.text = fields[2];
     }
@@ -166,9 +166,13 @@ std::string auth_cancel(std::uint32_t id) {
   return fmt::format("CANCEL\t{}\n", id);
 }
 
-bool is_base64_text(std::string_view text) {
+// Without decoding it, for it may be a password.
+bool is_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return false;
+  for (int padding = 0; padding < 2; ++padding)
+    if (text.ends_with('=')) text.remove_suffix(1);
   for (const char c : text)
-    if (!is_alnum(c) && c != '+' && c != '/' && c != '=') return false;
+    if (!is_alnum(c) && c != '+' && c != '/') return false;
   return true;
 }
 

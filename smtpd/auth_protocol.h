@@ -65,7 +65,9 @@ std::string auth_request(std::uint32_t id, const AuthStart& start);
 std::string auth_continue(std::uint32_t id, std::string_view base64);
 std::string auth_cancel(std::uint32_t id);
 
-// May stand in a line as it is: letters, digits, "+", "/" and "=" alone.
-bool is_base64_text(std::string_view text);
+// Whole groups of four, the last one padded where it is short (RFC 4648
+// section 4). What is not does not reach the server: the connection to it is
+// everybody's.
+bool is_base64(std::string_view text);
 
 }  // namespace postern::smtpd

@@ -34,6 +34,12 @@ bool contains(const std::vector<std::string>& words, const std::string& word) {
   return false;
 }
 
+// Postfix's words: those of the Cyrus library, or its own.
+std::string undecodable(const SaslSettings& sasl, const char* which) {
+  if (sasl.type_name == "cyrus") return "bad protocol / cancel";
+  return fmt::format("Invalid base64 data in {} response", which);
+}
+
 // A client that could bind, and was not offered it, says so; to a server that
 // has the binding this looks like an offer that somebody took out (RFC 5802
 // section 6). So the server hears of it only where it is offered.
@@ -180,9 +186,9 @@ Task<bool> Session::authenticate(std::string method,
   } else if (!contains(names, method)) {
     answer.what = AuthReply::What::failure;
     answer.text = "Invalid authentication mechanism";
-  } else if (initial && !is_base64_text(*initial)) {
+  } else if (initial && *initial != "=" && !is_base64(*initial)) {
     answer.what = AuthReply::What::failure;
-    answer.text = "Invalid base64 data in initial response";
+    answer.text = undecodable(settings_->sasl, "initial");
   } else {
     AuthStart start = auth_start(method);
     if (facts_.tls && offers_binding(names)) {
@@ -204,11 +210,11 @@ Task<bool> Session::authenticate(std::string method,
       co_return co_await refuse(Fault::none,
                                 "501 5.7.0 Authentication aborted");
     }
-    if (is_base64_text(*response)) {
+    if (is_base64(*response)) {
       answer = co_await exchange->next(std::move(*response));
     } else {
       answer = {AuthReply::What::failure,
-                "Invalid base64 data in continued response", ""};
+                undecodable(settings_->sasl, "continued"), ""};
     }
   }
   co_return co_await conclude(std::move(method), std::move(answer));

@@ -66,6 +66,10 @@ Task<bool> Session::bdat(CommandLine line) {
   }
   transaction_->chunk_bytes += *bytes;
   co_await receive_chunk(*bytes);
+  if (!last && !transaction_->submission->alive()) {
+    chunk_state_ = Chunks::failed;
+    co_return co_await cannot_store();
+  }
   if (!last) {
     co_await reply(fmt::format("250 2.0.0 Ok: {} bytes", *bytes));
     co_return true;

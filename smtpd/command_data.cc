@@ -103,20 +103,24 @@ Task<void> Session::receive_data(DataReader* reader) {
 }
 
 // To cleanup, as far as it is worth a frame. Nothing more once the message is
-// too big or its way to cleanup has broken.
+// too big. Where the way to cleanup has broken, the rest is read for nothing,
+// and settle_message refuses the message.
 Task<void> Session::pass_on(bool more_at_once, std::int64_t size) {
   Transaction& t = *transaction_;
   const std::int64_t limit = settings_->message_size_limit;
-  if (t.too_big || t.broken) {
+  if (t.too_big) {
     t.submission->gathered().clear();
     co_return;
   }
   const bool too_big = limit > 0 && size > limit;
   Submission* submission = t.submission.get();
+  const bool was_alive = submission->alive();
   const bool fine =
       co_await submission->send_on(more_at_once && !too_big,
                                    settings_->timeout);
-  if (!fine) transaction_->broken = true;
+  if (was_alive && !fine)
+    log_.warning("{}: the cleanup service does not take the message",
+                 facts_.queue_id);
   if (!too_big) co_return;
   transaction_->too_big = true;
   log_.warning("{}: queue file size limit exceeded", facts_.queue_id);
@@ -136,6 +140,11 @@ void Session::mark_effects() {
   mark.filter = effects.filter;
   mark.redirect = effects.redirect;
   transaction_->submission->mark(mark);
+}
+
+Task<bool> Session::cannot_store() {
+  co_return co_await refuse(Fault::resource,
+                            "451 4.3.0 Error: queue file write error");
 }
 
 // The content is complete. Whatever comes of it, the transaction is over.
@@ -162,6 +171,9 @@ Task<bool> Session::settle_message(bool bare_newline, bool chunked) {
     co_return co_await refuse(Fault::bounce,
                               "552 5.3.4 Error: message file too big");
   }
+  if (!transaction_->submission->alive()) {
+    co_return co_await cannot_store();
+  }
   Refusal refused = co_await access_.end_of_data();
   if (refused) {
     co_await reply(std::move(*refused));
@@ -173,8 +185,7 @@ Task<bool> Session::settle_message(bool bare_newline, bool chunked) {
       co_await submission->end(verdict_limit);
   if (!verdict) {
     log_.warning("{}: {}", facts_.queue_id, verdict.trouble().text);
-    co_return co_await refuse(Fault::resource,
-                              "451 4.3.0 Error: queue file write error");
+    co_return co_await cannot_store();
   }
   if (verdict->trouble.present) {
     co_return co_await refuse(Fault::bounce, verdict_reply(verdict->trouble));

@@ -115,6 +115,7 @@ Task<bool> Session::mail(CommandLine line) {
     co_return false;
   }
   facts_.sender = *sender;
+  if (settings_->sasl.enabled) facts_.sasl_sender = auth_sender(*transaction);
   facts_.size = transaction->size_hint;
   refused = co_await judge_sender(transaction->size_hint);
   if (refused) {

@@ -197,14 +197,14 @@ ipc::MessageBegin Session::beginning() const {
   if (facts_.login) {
     put("sasl_method", facts_.login->method);
     put("sasl_username", facts_.login->user);
-    put("sasl_sender", auth_sender());
+    put("sasl_sender", auth_sender(*transaction_));
   }
   return begin;
 }
 
 // For whom a client that has logged in says to speak: MAIL's AUTH=.
-std::string Session::auth_sender() const {
-  const std::optional<std::string>& given = transaction_->auth;
+std::string Session::auth_sender(const Transaction& transaction) const {
+  const std::optional<std::string>& given = transaction.auth;
   return given && *given != "<>" ? printable(*given) : "";
 }
 
@@ -214,7 +214,7 @@ void Session::log_client() const {
   if (facts_.login) {
     line += fmt::format(", sasl_method={}, sasl_username={}",
                         facts_.login->method, facts_.login->user);
-    const std::string sender = auth_sender();
+    const std::string sender = auth_sender(*transaction_);
     if (!sender.empty()) line += ", sasl_sender=" + sender;
   }
   if (forwarded_) {

@@ -229,10 +229,8 @@ void Server::drain() {
   if (sessions_ == 0) service_.finished();
 }
 
-Task<Result<ipc::ClientNameAnswer>> Server::client_name(std::string address) {
-  ipc::ClientNameAnswer answer =
-      co_await lookup_.client_name(std::move(address));
-  co_return std::move(answer);
+Task<ipc::ClientNameAnswer> Server::client_name(std::string address) {
+  co_return co_await lookup_.client_name(std::move(address));
 }
 
 Task<Result<ipc::AnvilAnswer>> Server::count(std::string event,

@@ -30,7 +30,7 @@ class Server final : public Surroundings {
   // Begins to accept clients. After service.lock().
   void start();
 
-  Task<Result<ipc::ClientNameAnswer>> client_name(std::string address) override;
+  Task<ipc::ClientNameAnswer> client_name(std::string address) override;
   Task<Result<ipc::AnvilAnswer>> count(std::string event,
                                        std::string client) override;
   Task<Result<ipc::TableAnswer>> find(ipc::TableFind question) override;

@@ -11,6 +11,21 @@ namespace {
 constexpr Millis farewell_limit = Seconds(10);
 constexpr const char* lost_connection = "lost connection";
 
+// RFC 5321 section 4.1.2 has no place for them, quoted or not; the next hop
+// would take what is behind them for something else, or not at all.
+constexpr std::string_view never_in_commands("\0\r", 2);
+
+// As of a command that is not well-formed for other reasons.
+std::string bad_characters(Verb verb) {
+  switch (verb) {
+    case Verb::mail: return "501 5.1.7 Bad sender address syntax";
+    case Verb::rcpt: return "501 5.1.3 Bad recipient address syntax";
+    // Nobody knows where the next command is.
+    case Verb::bdat: return "521 5.5.4 Syntax: BDAT count [LAST]";
+    default: return "500 5.5.2 Error: bad syntax";
+  }
+}
+
 }  // namespace
 
 Session::Session(Fd socket, Client client, std::shared_ptr<Settings> settings,
@@ -65,21 +80,17 @@ Task<void> Session::identify() {
   Client& client = facts_.client;
   if (settings_->peername_lookup && client.name == "unknown") {
     std::string address = client.address;
-    Result<ipc::ClientNameAnswer> answer =
+    ipc::ClientNameAnswer answer =
         co_await surroundings_.client_name(std::move(address));
-    if (answer) {
-      client.name = answer->name;
-      client.reverse_name = answer->reverse_name;
-      client.name_code = static_cast<char>('0' + answer->name_code);
-      client.reverse_code = static_cast<char>('0' + answer->reverse_code);
-    } else {
-      log_.warning("client name of {}: {}", client.address,
-                   answer.trouble().text);
-      client.name_code = client.reverse_code = '4';
-    }
+    client.name = std::move(answer.name);
+    client.reverse_name = std::move(answer.reverse_name);
+    client.name_code = static_cast<char>('0' + answer.name_code);
+    client.reverse_code = static_cast<char>('0' + answer.reverse_code);
+    if (!answer.warning.empty()) log_.warning(std::string_view(answer.warning));
   }
   // By the connection, whoever XCLIENT says is behind it.
   local_rewriting_ = co_await access_.local_rewriting();
+  may_xforward_ = co_await access_.in_list(&settings_->xforward_hosts);
   log_.info("connect from {}", client.shown());
 }
 
@@ -89,7 +100,6 @@ Task<bool> Session::admit() {
   Settings* s = settings_.get();
   may_xclient_ = co_await access_.in_list(&s->xclient_hosts);
   may_verp_ = co_await access_.in_list(&s->verp_hosts);
-  may_xforward_ = co_await access_.in_list(&s->xforward_hosts);
   bare_newline_ = s->bare_newline;
   if (bare_newline_ != BareNewline::allow) {
     const bool spared = co_await access_.in_list(&s->bare_newline_exclusions);
@@ -197,9 +207,16 @@ Task<void> Session::obey(std::string line) {
   const Command& command = find_command(parsed.verb);
   Count& count = counts_[static_cast<std::size_t>(command.verb)];
   ++count.all;
+  const bool fit =
+      filtered.find_first_of(never_in_commands) == std::string::npos;
   const bool in_place = co_await admissible(&command, std::move(filtered));
   if (!in_place) co_return;
-  const bool good = co_await dispatch(command.verb, std::move(parsed));
+  bool good = false;
+  if (fit) {
+    good = co_await dispatch(command.verb, std::move(parsed));
+  } else {
+    co_await refuse(Fault::protocol, bad_characters(command.verb));
+  }
   if (good) ++count.good;
   else if (!restart_) ++errors_;
   if (command.junk && junk_++ > settings_->junk_limit) ++errors_;
@@ -371,7 +388,11 @@ Task<void> Session::uncount() {
 void Session::reset_transaction() {
   transaction_.reset();
   access_.reset_transaction();
+  // XFORWARD speaks of one message.
+  forwarded_.reset();
+  forwarded_remote_ = -1;
   facts_.sender.reset();
+  facts_.sasl_sender.clear();
   facts_.recipient.reset();
   facts_.recipients = 0;
   facts_.queue_id.clear();

@@ -54,7 +54,6 @@ class Session {
     std::unique_ptr<DataReader> chunks;
     std::string chunk_rest;
     std::int64_t chunk_bytes = 0;
-    bool broken = false;  // the link to cleanup
     bool too_big = false;
   };
   struct Count {
@@ -138,7 +137,7 @@ class Session {
                                            bool strict, bool allow_empty) const;
   Task<Refusal> open_submission();
   ipc::MessageBegin beginning() const;
-  std::string auth_sender() const;
+  std::string auth_sender(const Transaction& transaction) const;
   void log_client() const;
   std::string received() const;
   std::string no_recipients() const;
@@ -151,6 +150,7 @@ class Session {
   Task<void> pass_on(bool more_at_once, std::int64_t size);
   Task<bool> finish_message(bool bare_newline, bool chunked);
   Task<bool> settle_message(bool bare_newline, bool chunked);
+  Task<bool> cannot_store();
   Task<void> receive_chunk(std::int64_t bytes);
   Task<bool> discard_chunk(std::int64_t bytes, bool last, std::string text);
   Task<Refusal> over_rate(std::string event, std::int64_t limit,

@@ -44,6 +44,10 @@ void Submission::add(ipc::MessageRecipient recipient) {
 }
 
 void Submission::send_recipients() {
+  if (!alive()) {
+    recipients_.clear();
+    return;
+  }
   for (const ipc::MessageRecipient& recipient : recipients_)
     link_->send(recipient);
   std::vector<ipc::MessageRecipient>().swap(recipients_);
@@ -61,18 +65,28 @@ void Submission::send_gathered() {
   gathered_ = std::string();
 }
 
+bool Submission::alive() const { return link_ && link_->open(); }
+
+// What cannot be sent in time breaks the message: its rest is not taken, and
+// without its rest it must not be acknowledged. So the link closes, and
+// cleanup drops what it has.
 Task<bool> Submission::send_on(bool more_at_once, Millis limit) {
-  if (!link_ || !link_->open()) co_return false;
+  if (!alive()) {
+    gathered_.clear();
+    co_return false;
+  }
   if (gathered_.size() < (more_at_once ? most_gathered : worth_sending))
     co_return true;
   send_gathered();
   if (link_->unsent() < most_under_way) co_return true;
   ipc::Link* live = link_.get();
-  co_return co_await live->drained(limit);
+  const bool taken = co_await live->drained(limit);
+  if (!taken) link_->close();
+  co_return taken;
 }
 
 Task<Result<ipc::MessageVerdict>> Submission::end(Millis limit) {
-  if (!link_ || !link_->open())
+  if (!alive())
     co_return try_later("3.0", "lost connection with the cleanup service");
   send_gathered();
   ipc::MessageEnd last;

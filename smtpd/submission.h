@@ -34,7 +34,12 @@ class Submission {
   void add(ipc::MessageRecipient recipient);
   void mark(const ipc::MessageMark& mark);
 
-  // Gathers; sends when enough is there. False: the link broke.
+  // False: the way to cleanup is broken, and the message with it; what is
+  // gathered from then on is thrown away, and end() gives trouble.
+  bool alive() const;
+
+  // Gathers; sends when enough is there. False: not alive, or the link is not
+  // since cleanup did not take what there is within `limit`.
   std::string& gathered() { return gathered_; }
   Task<bool> send_on(bool more_at_once, Millis limit);
 

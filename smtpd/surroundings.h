@@ -21,7 +21,7 @@ namespace postern::smtpd {
 
 class Surroundings : public access::Questions {
  public:
-  virtual Task<Result<ipc::ClientNameAnswer>> client_name(
+  virtual Task<ipc::ClientNameAnswer> client_name(
       std::string address) = 0;
   // Counts an event of a client (anvil). Trouble: nobody counts now.
   virtual Task<Result<ipc::AnvilAnswer>> count(std::string event,

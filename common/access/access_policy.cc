@@ -60,7 +60,7 @@ std::string Access::request_of(const PolicyService& service) const {
       {"stress", settings_->stressed ? "yes" : ""},
       {"sasl_method", facts_.login ? facts_.login->method : ""},
       {"sasl_username", facts_.login ? facts_.login->user : ""},
-      {"sasl_sender", ""},
+      {"sasl_sender", facts_.sasl_sender},
       {"ccert_subject", mail::xtext_encode(trusted ? peer.subject : "")},
       {"ccert_issuer", mail::xtext_encode(trusted ? peer.issuer : "")},
       // Who compares fingerprints needs no authority's word.

@@ -39,6 +39,7 @@ struct Facts {
   // Internal forms. The recipient is the one that is being judged, else the
   // first accepted one.
   std::optional<std::string> sender;
+  std::string sasl_sender;  // MAIL's AUTH=, where log-ins are enabled
   std::optional<std::string> recipient;
   std::int64_t recipients = 0;  // accepted in this transaction
   // The command that is being judged: "RCPT", "END-OF-MESSAGE".

@@ -15,10 +15,13 @@
 namespace postern::ipc {
 namespace {
 
-// Header of a frame: body length, type, question id (4 bytes each), kind,
-// descriptor count, two spare.
+// Header of a frame: body length, type, question id (4 bytes each), kind (1),
+// descriptor count (2), one spare.
 constexpr std::size_t header_size = 16;
-constexpr std::size_t most_descriptors = 200;
+// As many descriptors as the kernel takes at a time (SCM_MAX_FD).
+constexpr std::size_t most_at_a_time = 253;
+// The answer of a peer that could not send the one that was asked for.
+constexpr std::uint32_t no_type = 0;
 // Above this much unread input the peer has to wait.
 constexpr std::size_t inbox_limit = 1u << 20;
 
@@ -31,6 +34,52 @@ std::uint32_t get_u32(const char* p) {
   for (int i = 3; i >= 0; --i)
     v = v << 8 | static_cast<unsigned char>(p[i]);
   return v;
+}
+
+std::size_t descriptor_count(const char* head) {
+  return static_cast<unsigned char>(head[13]) |
+         static_cast<std::size_t>(static_cast<unsigned char>(head[14])) << 8;
+}
+
+std::size_t most_from(Role sender) {
+  return sender == Role::master ? most_descriptors_of_master
+                                : most_descriptors;
+}
+
+// What a frame that waits counts for: descriptors are scarcer than bytes.
+std::size_t weight(const Frame& frame) {
+  constexpr std::size_t of_descriptor = 8192;
+  return sizeof(Frame) + frame.body.size() +
+         of_descriptor * frame.descriptors.size();
+}
+
+// What the receiver would refuse is not sent.
+Status fitting(const Writer& writer, Role sender, const char* message_name) {
+  if (writer.bytes.size() > largest_frame)
+    return give_up("3.4", std::string("the message ") + message_name + " of " +
+                              std::to_string(writer.bytes.size()) +
+                              " bytes is too large (at most " +
+                              std::to_string(largest_frame) + ")");
+  if (writer.descriptors.size() > most_from(sender))
+    return give_up("3.4", std::string("the message ") + message_name +
+                              " has too many descriptors (" +
+                              std::to_string(writer.descriptors.size()) +
+                              ", at most " + std::to_string(most_from(sender)) +
+                              ")");
+  return {};
+}
+
+// The sender keeps its own.
+Result<std::vector<Fd>> copies_of(const std::vector<int>& descriptors) {
+  std::vector<Fd> copies;
+  for (const int fd : descriptors) {
+    const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0)
+      return try_later("3.0", "cannot hand over a descriptor: " +
+                                  os::error_text(errno));
+    copies.emplace_back(copy);
+  }
+  return copies;
 }
 
 }  // namespace
@@ -66,27 +115,35 @@ void Link::close() {
   mark_closed();
 }
 
-void Link::enqueue(FrameKind kind, std::uint32_t type, std::uint32_t id,
-                   const char* message_name, Writer writer) {
+Status Link::enqueue(FrameKind kind, std::uint32_t type, std::uint32_t id,
+                     const char* message_name, Writer writer) {
   require(kind == FrameKind::answer || allowed(self_, peer_, type),
           std::string("the contract has no ") + message_name + " from " +
               std::string(name_of(self_)) + " to " +
               std::string(name_of(peer_)));
-  require(writer.bytes.size() <= largest_frame, "frame too large");
-  if (closed_) return;
+  if (closed_) return {};
+  if (Status fits = fitting(writer, self_, message_name); !fits) return fits;
+  Result<std::vector<Fd>> copies = copies_of(writer.descriptors);
+  if (!copies) return copies.trouble();
+  const std::size_t count = copies->size();
+  if (count > 0) parcels_.push_back({output_.size(), std::move(*copies)});
   put_u32(output_, static_cast<std::uint32_t>(writer.bytes.size()));
   put_u32(output_, type);
   put_u32(output_, id);
   output_ += static_cast<char>(kind);
-  output_ += static_cast<char>(writer.descriptors.size());
-  output_ += std::string(2, '\0');
+  output_ += static_cast<char>(count & 255);
+  output_ += static_cast<char>(count >> 8);
+  output_ += '\0';
   output_ += writer.bytes;
-  for (int fd : writer.descriptors) {
-    const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    require(copy >= 0, "cannot duplicate a descriptor");
-    outgoing_descriptors_.emplace_back(copy);
-  }
   if (!write_watch_) Loop::current().at_turn_end(flusher_);
+  return {};
+}
+
+void Link::reply_nothing(std::uint32_t question, const std::string& why) {
+  const log::Log log("postern/" + std::string(name_of(self_)));
+  log.warning("answer to {} ({}): {}", name_, name_of(peer_), why);
+  [[maybe_unused]] const Status sent =
+      enqueue(FrameKind::answer, no_type, question, "nothing", Writer());
 }
 
 void Link::flush_now() {
@@ -95,9 +152,22 @@ void Link::flush_now() {
     msghdr message{};
     message.msg_iov = &piece;
     message.msg_iovlen = 1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * most_descriptors)];
-    const std::size_t count =
-        std::min(outgoing_descriptors_.size(), most_descriptors);
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * most_at_a_time)];
+    std::size_t count = 0;
+    if (!parcels_.empty()) {
+      const Parcel& next = parcels_.front();
+      if (sent_ < next.at) {
+        piece.iov_len = next.at - sent_;
+      } else {
+        count = std::min(next.descriptors.size(), most_at_a_time);
+        // One byte of the frame with each lot but the last, which may take
+        // what follows as far as the next descriptors.
+        if (count < next.descriptors.size())
+          piece.iov_len = 1;
+        else if (parcels_.size() > 1)
+          piece.iov_len = parcels_[1].at - sent_;
+      }
+    }
     if (count > 0) {
       message.msg_control = control;
       message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
@@ -106,12 +176,9 @@ void Link::flush_now() {
       rights->cmsg_type = SCM_RIGHTS;
       rights->cmsg_len = CMSG_LEN(sizeof(int) * count);
       for (std::size_t i = 0; i < count; ++i) {
-        const int fd = outgoing_descriptors_[i].get();
+        const int fd = parcels_.front().descriptors[i].get();
         std::memcpy(CMSG_DATA(rights) + i * sizeof(int), &fd, sizeof fd);
       }
-      // More descriptors than one call takes: they must not come later than
-      // their frames, so send one byte with each further lot.
-      if (outgoing_descriptors_.size() > count) piece.iov_len = 1;
     }
     const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
@@ -124,9 +191,11 @@ void Link::flush_now() {
       return;
     }
     sent_ += static_cast<std::size_t>(n);
-    outgoing_descriptors_.erase(
-        outgoing_descriptors_.begin(),
-        outgoing_descriptors_.begin() + static_cast<std::ptrdiff_t>(count));
+    if (count == 0) continue;
+    std::vector<Fd>& handed = parcels_.front().descriptors;
+    handed.erase(handed.begin(),
+                 handed.begin() + static_cast<std::ptrdiff_t>(count));
+    if (handed.empty()) parcels_.pop_front();
   }
   output_.clear();
   if (output_.capacity() > 65536) output_.shrink_to_fit();
@@ -153,7 +222,7 @@ void Link::watch_write(bool on) {
 void Link::readable() {
   for (;;) {
     char buffer[65536];
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * most_descriptors)];
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * most_at_a_time)];
     iovec piece{buffer, sizeof buffer};
     msghdr message{};
     message.msg_iov = &piece;
@@ -189,9 +258,9 @@ void Link::parse() {
     const char* head = input_.data() + at;
     const std::size_t length = get_u32(head);
     const auto kind = static_cast<FrameKind>(head[12]);
-    const auto count = static_cast<unsigned char>(head[13]);
+    const std::size_t count = descriptor_count(head);
     if (length > largest_frame || kind < FrameKind::notice ||
-        kind > FrameKind::answer) {
+        kind > FrameKind::answer || count > most_from(peer_)) {
       fail("malformed frame");
       return;
     }
@@ -205,7 +274,7 @@ void Link::parse() {
       fail("a frame without its descriptors");
       return;
     }
-    for (unsigned i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       frame.descriptors.push_back(std::move(incoming_descriptors_.front()));
       incoming_descriptors_.pop_front();
     }
@@ -213,9 +282,25 @@ void Link::parse() {
     deliver(std::move(frame));
   }
   if (closed_) return;
+  if (too_many_descriptors(at)) {
+    fail("descriptors that no frame declares");
+    return;
+  }
   input_.erase(0, at);
   if (input_.empty() && input_.capacity() > 131072) input_.shrink_to_fit();
-  if (inbox_bytes_ > inbox_limit) read_watch_.disable();
+  if (inbox_weight_ > inbox_limit) read_watch_.disable();
+}
+
+// Descriptors come with the first byte of their frame, so those that are left
+// belong to the one that begins at `at` of the input. What a peer sends beyond
+// would fill our table.
+bool Link::too_many_descriptors(std::size_t at) const {
+  const std::size_t rest = input_.size() - at;
+  const std::size_t declared = rest >= header_size
+                                   ? descriptor_count(input_.data() + at)
+                                   : rest > 0 ? most_from(peer_)
+                                              : 0;
+  return incoming_descriptors_.size() > declared;
 }
 
 void Link::deliver(Frame frame) {
@@ -232,7 +317,7 @@ void Link::deliver(Frame frame) {
     fail("a message that the contract does not allow");
     return;
   }
-  inbox_bytes_ += frame.body.size() + sizeof(Frame);
+  inbox_weight_ += weight(frame);
   inbox_.push_back(std::move(frame));
   if (nexting_ != nullptr) Loop::current().ready(nexting_->resume_);
 }
@@ -250,6 +335,9 @@ void Link::mark_closed() {
   flusher_.unlink();
   read_watch_.disable();
   write_watch_.reset();
+  // Nobody takes them now, and a table of descriptors is not large.
+  parcels_.clear();
+  incoming_descriptors_.clear();
   ::shutdown(fd_.get(), SHUT_RDWR);
   if (draining_ != nullptr) Loop::current().ready(draining_->resume_);
   auto pending = std::exchange(pending_, {});
@@ -302,8 +390,8 @@ std::optional<Frame> Link::Next::await_resume() {
   if (link_->inbox_.empty()) return std::nullopt;
   Frame frame = std::move(link_->inbox_.front());
   link_->inbox_.pop_front();
-  link_->inbox_bytes_ -= frame.body.size() + sizeof(Frame);
-  if (!link_->closed_ && link_->inbox_bytes_ <= inbox_limit / 2)
+  link_->inbox_weight_ -= weight(frame);
+  if (!link_->closed_ && link_->inbox_weight_ <= inbox_limit / 2)
     link_->read_watch_.enable();
   return frame;
 }

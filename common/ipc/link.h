@@ -50,6 +50,22 @@ struct Frame {
 
 // Largest frame either side accepts, in bytes. Senders split what is longer.
 constexpr std::size_t largest_frame = 4u << 20;
+// Most descriptors of one frame: master hands over sockets by the list,
+// nobody else does.
+constexpr std::size_t most_descriptors_of_master = 2048;
+constexpr std::size_t most_descriptors = 16;
+
+// What a frame with `message` would take; for what may not fit.
+struct FrameSize {
+  std::size_t bytes = 0;
+  std::size_t descriptors = 0;
+};
+template <Declared M>
+FrameSize frame_size(const M& message) {
+  Writer writer;
+  writer.put(message);
+  return {writer.bytes.size(), writer.descriptors.size()};
+}
 
 class Link {
  public:
@@ -70,17 +86,27 @@ class Link {
   void close();
 
   // --- sending ---
+  // False: it was not sent, for the link has closed, or for the message does
+  // not fit into a frame, or there are no more descriptors. The latter two are
+  // logged; and as what follows on a notice makes no sense without it, they
+  // close the link. An asker whose answer cannot be sent gets trouble.
   template <Declared M>
-  void send(const M& notice) {
-    post(FrameKind::notice, 0, notice);
+  bool send(const M& notice) {
+    const Status sent = post(FrameKind::notice, 0, notice);
+    if (!sent) fail(sent.trouble().text);
+    return open();
   }
   template <Declared M>
-  void reply(std::uint32_t question, const M& answer) {
-    post(FrameKind::answer, question, answer);
+  bool reply(std::uint32_t question, const M& answer) {
+    const Status sent = post(FrameKind::answer, question, answer);
+    if (!sent) reply_nothing(question, sent.trouble().text);
+    return open() && sent.ok();
   }
 
   // Result<Answer>: trouble (4.3.0, "lost connection with the cleanup
-  // service", or "… timed out") when no answer came.
+  // service", or "… timed out") when no answer came. Trouble for good (5.3.4)
+  // when the question is too large for a frame: then it was not sent, and the
+  // link stays as it is.
   template <class Q>
   class Call;
   template <Declared Q>
@@ -111,6 +137,13 @@ class Link {
     Link& link;
   };
 
+  // Descriptors leave with the first byte of their frame: not earlier, for the
+  // peer takes none that nothing declares, and not later.
+  struct Parcel {
+    std::size_t at;  // in output_
+    std::vector<Fd> descriptors;
+  };
+
   struct ClosedNotice final : Item {
     explicit ClosedNotice(Link& owner) : link(owner) {}
     void run() override {
@@ -121,15 +154,17 @@ class Link {
   };
 
   template <Declared M>
-  void post(FrameKind kind, std::uint32_t id, const M& message) {
+  Status post(FrameKind kind, std::uint32_t id, const M& message) {
     Writer writer;
     writer.put(message);
-    enqueue(kind, type_of<M>(), id, M::wire().name, std::move(writer));
+    return enqueue(kind, type_of<M>(), id, M::wire().name, std::move(writer));
   }
-  void enqueue(FrameKind kind, std::uint32_t type, std::uint32_t id,
-               const char* name, Writer writer);
+  Status enqueue(FrameKind kind, std::uint32_t type, std::uint32_t id,
+                 const char* name, Writer writer);
+  void reply_nothing(std::uint32_t question, const std::string& why);
   void readable();
   void parse();
+  bool too_many_descriptors(std::size_t at) const;
   void deliver(Frame frame);
   void fail(const std::string& why);
   void mark_closed();
@@ -144,7 +179,7 @@ class Link {
 
   std::string output_;
   std::size_t sent_ = 0;
-  std::vector<Fd> outgoing_descriptors_;
+  std::deque<Parcel> parcels_;
   Flusher flusher_;
   ClosedNotice closed_notice_;
   std::unique_ptr<Watch> write_watch_;
@@ -153,7 +188,7 @@ class Link {
   std::string input_;
   std::deque<Fd> incoming_descriptors_;
   std::deque<Frame> inbox_;
-  std::size_t inbox_bytes_ = 0;
+  std::size_t inbox_weight_ = 0;
   Next* nexting_ = nullptr;
   std::uint32_t last_id_ = 0;
   std::unordered_map<std::uint32_t, Promised<Frame>*> pending_;
@@ -164,9 +199,13 @@ template <class Q>
 class Link::Call {
  public:
   using Answer = typename Q::Answer;
-  Call(Link& link, std::uint32_t id, Millis limit)
-      : link_(&link), id_(id), name_(link.name()), wait_(promised_, limit) {
-    if (link.closed_)
+  Call(Link& link, std::uint32_t id, Millis limit, Status sent)
+      : link_(&link),
+        id_(id),
+        name_(link.name()),
+        sent_(std::move(sent)),
+        wait_(promised_, limit) {
+    if (link.closed_ || !sent_)
       promised_.set(Frame{});
     else
       link.pending_[id] = &promised_;
@@ -182,9 +221,13 @@ class Link::Call {
     wait_.await_suspend(caller);
   }
   Result<Answer> await_resume() {
+    if (!sent_) return sent_.trouble();
     if (!wait_.await_resume())
       return try_later("3.0", "the " + name_ + " service did not answer in time");
     Frame frame = promised_.take();
+    if (frame.kind == FrameKind::answer && frame.type == 0)
+      return try_later("3.0", "the " + name_ + " service could not send its "
+                                               "answer");
     std::optional<Answer> answer = frame.as<Answer>();
     if (!answer)
       return try_later("3.0", "lost connection with the " + name_ + " service");
@@ -197,6 +240,7 @@ class Link::Call {
   Link* link_;
   std::uint32_t id_;
   std::string name_;
+  Status sent_;
   Promised<Frame> promised_;
   Promised<Frame>::Wait wait_;
 };
@@ -204,8 +248,9 @@ class Link::Call {
 template <Declared Q>
 Link::Call<Q> Link::call(const Q& question, Millis limit) {
   const std::uint32_t id = ++last_id_;
-  if (!closed_) post(FrameKind::question, id, question);
-  return Call<Q>(*this, id, limit);
+  Status sent;
+  if (!closed_) sent = post(FrameKind::question, id, question);
+  return Call<Q>(*this, id, limit, std::move(sent));
 }
 
 class Link::Next {

@@ -152,7 +152,7 @@ std::string page() {
          "(`common/ipc/link.h`). Each\nframe on it has a header of 16 bytes: "
          "length of the body, type, number of the\nquestion (4 bytes each, "
          "little endian), kind (1 notice, 2 question, 3 answer), how\nmany "
-         "descriptors come beside it, two bytes 0. A body has at most " +
+         "descriptors are its own (2 bytes), one byte 0. A body has at most " +
          std::to_string(largest_frame) +
          " bytes.\n\n"
          "The body is the fields in order. A *number* is 8 bytes, little "

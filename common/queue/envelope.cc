@@ -147,9 +147,12 @@ std::optional<Layout> decode_layout(std::string_view bytes) {
       out.envelope_crc = static_cast<std::uint32_t>(a);
     }
   }
-  // The parts lie one behind the other; anything else is not ours.
+  // The parts lie one behind the other; anything else is not ours. Sums of
+  // such sizes cannot overflow.
+  constexpr std::int64_t most = std::int64_t{1} << 60;
   if (out.content_offset != preamble_size || out.content_size < 0 ||
-      out.envelope_size < 0 ||
+      out.content_size > most || out.envelope_size < 0 ||
+      out.envelope_size > most ||
       out.envelope_offset != out.content_offset + out.content_size)
     return std::nullopt;
   return out;

@@ -11,8 +11,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   using namespace postern::queue;
   const std::string text(reinterpret_cast<const char*>(data), size);
-  if (const auto layout = decode_layout(text))
+  if (const auto layout = decode_layout(text)) {
     if (!decode_layout(encode_layout(*layout))) std::abort();
+    // Readers take parts of the file from these.
+    if (layout->envelope_offset < preamble_size ||
+        layout->results_offset() < layout->envelope_offset)
+      std::abort();
+  }
   if (auto envelope = decode_envelope(text)) {
     for (const Recipient& r : envelope->recipients)
       if (text[static_cast<std::size_t>(r.mark)] !=

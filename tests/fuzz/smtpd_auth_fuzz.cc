@@ -24,7 +24,7 @@ void try_server(std::string_view text) {
     const bool answer = line.kind == Kind::more || line.kind == Kind::success ||
                         line.kind == Kind::failure;
     require(!answer || line.id > 0, "an answer is somebody's");
-    require(line.kind != Kind::more || is_base64_text(line.text),
+    require(line.kind != Kind::more || is_base64(line.text),
             "a challenge fits into a reply");
     require(line.kind != Kind::mechanism || !line.mechanism.name.empty(),
             "a mechanism has a name");
@@ -40,7 +40,7 @@ void try_client(std::string_view text) {
   start.service = text;
   start.remote_address = text;
   start.certificate_name = std::string(text);
-  if (!line.words.empty() && is_base64_text(line.words.back()))
+  if (!line.words.empty() && is_base64(line.words.back()))
     start.initial = line.words.back();
   const std::string request = auth_request(1, start);
   require(std::count(request.begin(), request.end(), '\n') == 1,

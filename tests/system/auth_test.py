@@ -276,6 +276,10 @@ def cyrus_sasldb(case):
     good(client.cram_md5("sam@example.com", "sasl word"), "sam@example.com")
     good(client.scram_sha_256("sam@example.com", "sasl word"),
          "sam@example.com")
+    # After an empty name comes a password, not another name.
+    client.begin("LOGIN", more="\tno-penalty")
+    client.go_on(b"")
+    bad(client.go_on(b"unspeakable word"))
     case.suite.logged("backend=cyrus")
 
 
@@ -441,7 +445,8 @@ def main(bin_dir):
             auth_saslauthd_path=suite.top / "mux")
         print(cyrus_saslauthd.__doc__, flush=True)
         cyrus_saslauthd(case)
-        for word in ("sasl word", "old secret", "imapword", "second word"):
+        for word in ("sasl word", "old secret", "imapword", "second word",
+                     "unspeakable word"):
             assert word not in suite.log(), f"{word} stands in the log"
         return 0
     except (AssertionError, OSError, subprocess.SubprocessError,

@@ -300,6 +300,26 @@ TEST_CASE("Users log in by PLAIN and LOGIN, and nobody else does") {
   CHECK(process.drain() == 0);
 }
 
+// smtpd carries the log-ins of all its clients over one connection.
+TEST_CASE("One who does not speak base64 disturbs no other") {
+  Process process(quick);
+  process.add("bob", "secret");
+  Client client = process.client();
+  const std::string request = "\tservice=smtp\trip=127.0.0.1\tno-penalty";
+  client.say("AUTH\t100\tLOGIN" + request + "\n");
+  CHECK(client.line() == "CONT\t100\t" + base64_encode("Username:"));
+  client.say("AUTH\t101\tPLAIN" + request + "\tresp=A\n");
+  CHECK(client.line() == "FAIL\t101\treason=Invalid base64 data in response");
+  client.say("AUTH\t102\tLOGIN" + request + "\n");
+  CHECK(client.line() == "CONT\t102\t" + base64_encode("Username:"));
+  client.say("CONT\t102\t=\n");
+  CHECK(client.line() == "FAIL\t102");
+  client.say("CONT\t100\t" + base64_encode("bob") + "\n");
+  CHECK(client.line() == "CONT\t100\t" + base64_encode("Password:"));
+  client.say("CONT\t100\t" + base64_encode("secret") + "\n");
+  CHECK(client.line() == "OK\t100\tuser=bob");
+}
+
 TEST_CASE("A disabled user is told so, if he is who he says") {
   Process process(quick);
   process.add("bob", "secret");

@@ -47,12 +47,22 @@ TEST_CASE("Lines that are not of the protocol") {
   for (const char* line :
        {"AUTH", "AUTH\t1", "AUTH\tx\tPLAIN\tservice=smtp",
         "AUTH\t0\tPLAIN\tservice=smtp", "AUTH\t4294967296\tPLAIN\tservice=smtp",
-        "AUTH\t1\tPLAIN", "AUTH\t1\tPLAIN\tservice=smtp\tresp=*",
-        "AUTH\t1\tPLAIN\tservice=smtp\ttls_exporter=*", "CONT\t1",
-        "CONT\tx\tYQ==", "CONT\t1\t*", "CANCEL", "CANCEL\t-1", "CPID\tx",
+        "AUTH\t1\tPLAIN", "CONT\t1", "CONT\tx\tYQ==", "CANCEL",
+        "CANCEL\t-1", "CPID\tx",
         "VERSION\t1", "VERSION\ta\tb"}) {
     CAPTURE(line);
     CHECK(std::holds_alternative<BadLine>(parse(line)));
+  }
+}
+
+TEST_CASE("What does not decode spoils its own log-in alone") {
+  for (const char* line :
+       {"AUTH\t7\tPLAIN\tservice=smtp\tresp=*",
+        "AUTH\t7\tPLAIN\tservice=smtp\tresp=A",
+        "AUTH\t7\tPLAIN\tservice=smtp\ttls_exporter=*", "CONT\t7\t*",
+        "CONT\t7\t=", "CONT\t7\tABC"}) {
+    CAPTURE(line);
+    CHECK(parsed<SpoiledLine>(line).id == 7);
   }
 }
 

@@ -34,6 +34,21 @@ std::vector<std::string> names(const Unit& unit) {
 
 using Names = std::vector<std::string>;
 
+TEST_CASE("a configuration that is too large for a message is refused",
+          "[master]") {
+  Generation generation;
+  generation.settings = {{"myhostname", "mail.test", "main.cf", 3},
+                         {"mynetworks", std::string(3'900'000, '1'), "main.cf",
+                          7}};
+  CHECK(check_size(generation));
+  generation.settings[1].value += std::string(100'000, '1');
+  const Status refused = check_size(generation);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.trouble().text.find("the largest parameter is mynetworks "
+                                    "(4000000 bytes, main.cf, line 7)") !=
+        std::string::npos);
+}
+
 constexpr const char* usual =
     "smtp inet n - n - - smtpd\n"
     "587 inet n - n - 7 smtpd -o syslog_name=x/submission\n"

@@ -119,6 +119,44 @@ TEST_CASE("a refused recipient does not spoil the others", "[smtp]") {
   }
 }
 
+// 64 KB of a server's words per recipient, twice, do not fit into a report.
+TEST_CASE("a server that talks a lot is quoted in short", "[smtp]") {
+  World world;
+  Script script;
+  const auto refuse = [&](int lines) {
+    std::string chatter;
+    for (int i = 0; i < lines; ++i)
+      chatter += "550-5.1.1 " + std::string(580, 'x') + "\xc3\xbc\n";
+    script.rules = {{"RCPT TO:<no", chatter + "550 5.1.1 no"}};
+  };
+  Lines recipients;
+  SECTION("to a few") {
+    refuse(100);
+    Sink sink{script};
+    for (int i = 0; i < 45; ++i)
+      recipients.push_back("no" + std::to_string(i) + "@b");
+    const ipc::DeliverReport report =
+        world.deliver(request(sink.next_hop(), recipients));
+    REQUIRE(report.results.size() == 45);
+    CHECK(ipc::frame_size(report).bytes < ipc::largest_frame / 8);
+    CHECK(report.results[44].diagnostic.size() > 1900);
+    CHECK(report.results[44].diagnostic.size() < 2100);
+    CHECK(report.results[44].diagnostic.ends_with("..."));
+    CHECK(valid_utf8(report.results[44].diagnostic));
+  }
+  SECTION("to a crowd") {
+    refuse(5);
+    script.offers = {};
+    Sink sink{script};
+    for (int i = 0; i < 3000; ++i)
+      recipients.push_back("no" + std::to_string(i) + "@b");
+    const ipc::DeliverReport report =
+        world.deliver(request(sink.next_hop(), recipients));
+    REQUIRE(report.results.size() == 3000);
+    CHECK(ipc::frame_size(report).bytes < ipc::largest_frame);
+  }
+}
+
 TEST_CASE("nothing is sent when nobody is accepted", "[smtp]") {
   struct {
     bool pipelining;
@@ -343,6 +381,32 @@ TEST_CASE("SMTPUTF8 is needed only where something is not ASCII",
   ask.smtputf8 = true;
   world.deliver(std::move(ask));
   CHECK(sink.sessions().front()[1] == "MAIL FROM:<ann@here.test> SMTPUTF8");
+}
+
+// RFC 6533 section 3: UTF-8 as it is in a transaction that has it, else in
+// the form that is ASCII, which is not xtext.
+TEST_CASE("an original recipient of type utf-8 keeps its form",
+          "[smtp][utf8]") {
+  struct {
+    bool smtputf8;
+    const char* value;
+  } const cases[] = {
+      {true, "ORCPT=utf-8;\xc3\xbc@b"},
+      {false, "ORCPT=utf-8;\\x{FC}@b"},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.smtputf8);
+    World world;
+    Script script;
+    script.offers = {"SMTPUTF8", "DSN"};
+    Sink sink{script};
+    ipc::DeliverRequest ask = request(sink.next_hop(), {"x@b"});
+    ask.smtputf8 = c.smtputf8;
+    ask.recipients[0].orcpt = "utf-8;\xc3\xbc@b";
+    world.deliver(std::move(ask));
+    CHECK(sink.sessions().front()[2] ==
+          std::string("RCPT TO:<x@b> ") + c.value);
+  }
 }
 
 TEST_CASE("the next server gets those whom this one puts off", "[smtp][mx]") {

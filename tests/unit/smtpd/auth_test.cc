@@ -230,6 +230,58 @@ TEST_CASE("a server's reasons and troubles reach the client") {
   }
 }
 
+// The connection to the server is everybody's: what it could take amiss stays
+// here.
+TEST_CASE("what is not base64 does not reach the server") {
+  Harness h(enabled);
+  h.hear();
+  h.say(ehlo);
+  const char* refused =
+      "535 5.7.8 Error: authentication failed: Invalid base64 data in ";
+  for (const char* text : {"A", "AB", "ABC", "A===", "====", "AB=C", "AB==AB==",
+                           "AB==C", "A B"}) {
+    CAPTURE(text);
+    if (std::string_view(text) != "A B")
+      CHECK(h.say(std::string("AUTH PLAIN ") + text + "\r\n") ==
+            std::string(refused) + "initial response\n");
+    CHECK(h.say("AUTH LOGIN\r\n") == "334 VXNlcm5hbWU6\n");
+    CHECK(h.say(std::string(text) + "\r\n") ==
+          std::string(refused) + "continued response\n");
+    CHECK(h.say("AUTH LOGIN\r\n") == "334 VXNlcm5hbWU6\n");
+    CHECK(h.say("=\r\n") == std::string(refused) + "continued response\n");
+  }
+  for (const std::string& line : h.around().auth_server.heard) {
+    CAPTURE(line);
+    CHECK_FALSE(line.starts_with("CONT"));
+    CHECK(line.find("resp=") == std::string::npos);
+  }
+  CHECK(h.around().auth_server.connections == 1);
+}
+
+TEST_CASE("with Cyrus, what is not base64 gets the library's words") {
+  Harness h("smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = cyrus\n");
+  h.hear();
+  h.say(ehlo);
+  CHECK(h.say("AUTH PLAIN A\r\n") ==
+        "535 5.7.8 Error: authentication failed: bad protocol / cancel\n");
+}
+
+TEST_CASE("policy services hear of MAIL's AUTH=") {
+  Harness h(enabled + "smtpd_recipient_restrictions = check_policy_service "
+                      "inet:127.0.0.1:1, permit\n");
+  h.around().policy_action = "dunno";
+  h.hear();
+  h.say(ehlo);
+  h.say("MAIL FROM:<a@b.test> AUTH=x@y.test\r\n");
+  h.say("RCPT TO:<alice@here.test>\r\n");
+  h.say("RSET\r\n");
+  rcpt(h, "a@b.test", "alice@here.test");
+  const auto& asked = h.around().policy_requests;
+  REQUIRE(asked.size() == 2);
+  CHECK_THAT(asked[0], Contains("\nsasl_sender=x@y.test\n"));
+  CHECK_THAT(asked[1], Contains("\nsasl_sender=\n"));
+}
+
 TEST_CASE("a response is limited, and the session goes on") {
   Harness h(enabled);
   h.hear();

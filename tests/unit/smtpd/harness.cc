@@ -85,12 +85,13 @@ std::string FakeAuthServer::alice(const std::string& line) {
 
 FakeSurroundings::~FakeSurroundings() = default;
 
-Task<Result<ipc::ClientNameAnswer>> FakeSurroundings::client_name(
+Task<ipc::ClientNameAnswer> FakeSurroundings::client_name(
     std::string address) {
   const bool known = address == "127.0.0.1";
   ipc::ClientNameAnswer answer;
   answer.name = answer.reverse_name = known ? "localhost" : "unknown";
   answer.name_code = answer.reverse_code = known ? 2 : 5;
+  answer.warning = name_warning;
   co_return answer;
 }
 
@@ -224,6 +225,9 @@ Task<void> FakeSurroundings::cleanup(ipc::Link* link) {
   for (;;) {
     std::optional<ipc::Frame> frame = co_await link->next(frame_limit);
     if (!frame) co_return;
+    while (cleanup_stuck) {
+      co_await pause(Millis(5));
+    }
     if (auto begin = frame->as<ipc::MessageBegin>()) {
       ipc::MessageBegun begun;
       begun.queue_id = "Q" + std::to_string(messages.size() + 1);

@@ -59,7 +59,7 @@ class FakeSurroundings final : public Surroundings {
  public:
   ~FakeSurroundings() override;
 
-  Task<Result<ipc::ClientNameAnswer>> client_name(std::string address) override;
+  Task<ipc::ClientNameAnswer> client_name(std::string address) override;
   Task<Result<ipc::AnvilAnswer>> count(std::string event,
                                        std::string client) override;
   Task<Result<ipc::TableAnswer>> find(ipc::TableFind question) override;
@@ -87,6 +87,9 @@ class FakeSurroundings final : public Surroundings {
   // The action of every policy service; "" where none answers.
   std::string policy_action;
   std::string no_room;  // why there is none
+  std::string name_warning;  // of the client's name
+  // cleanup takes nothing more until the test lets it.
+  bool cleanup_stuck = false;
   std::int64_t anvil_count = 1, anvil_rate = 1;
   ipc::TroubleWire begin_trouble, verdict_trouble;
   bool break_before_verdict = false;

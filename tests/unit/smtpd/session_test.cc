@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "common/base/text.h"
 #include "tests/unit/smtpd/harness.h"
 
 using namespace postern;
@@ -140,6 +141,34 @@ TEST_CASE("malformed MAIL and RCPT commands are told apart") {
   CHECK(h.around().messages[0].recipients[0].notify == ipc::notify_success);
 }
 
+TEST_CASE("NUL and CR have no place in a command") {
+  const auto with = [](std::string text) {
+    return replace_all(std::move(text), "0", std::string(1, '\0')) + "\r\n";
+  };
+  Harness h;
+  h.hear();
+  h.say(ehlo);
+  CHECK(h.say(with("MAIL FROM:<a0@client.test>")) ==
+        "501 5.1.7 Bad sender address syntax\n");
+  CHECK(h.say("MAIL FROM:<\"a\rb\"@client.test>\r\n") ==
+        "501 5.1.7 Bad sender address syntax\n");
+  CHECK(h.say(from) == "250 2.1.0 Ok\n");
+  for (const std::string& line :
+       {with("RCPT TO:<\"n0y\"@here.test>"), with("RCPT TO:<n@here.test>0"),
+        with("RCPT TO:<n@here.test> ORCPT=rfc822;0"),
+        std::string("RCPT TO:<\"n\ry\"@here.test>\r\n")}) {
+    CAPTURE(line);
+    CHECK(h.say(line) == "501 5.1.3 Bad recipient address syntax\n");
+  }
+  CHECK(h.say(with("NOOP 0")) == "500 5.5.2 Error: bad syntax\n");
+  CHECK(h.say(with("FOO 0")) == "500 5.5.2 Error: command not recognized\n");
+  CHECK(h.say(to) == "250 2.1.5 Ok\n");
+  CHECK(h.say(with("BDAT 50 LAST")) ==
+        "521 5.5.4 Syntax: BDAT count [LAST]\n");
+  h.finish();
+  CHECK_THAT(h.log_text(), Contains(" rcpt=1/5 "));
+}
+
 TEST_CASE("chunks make a message, and refused ones are swallowed") {
   Harness h;
   open_transaction(h);
@@ -236,6 +265,39 @@ TEST_CASE("cleanup's failures reach the client") {
     h.say("DATA\r\n");
     CHECK(h.say(".\r\n") == "554 5.4.0 Error: too many hops\n");
   }
+}
+
+// Acknowledged mail that lacks its end is lost mail.
+TEST_CASE("a message that cleanup does not take in time is refused") {
+  Harness h("smtpd_timeout = 1s\nmessage_size_limit = 0\n");
+  open_transaction(h);
+  h.around().cleanup_stuck = true;
+  std::string lines;
+  for (int i = 0; i < 400000; ++i) lines += "0123456789\r\n";
+  const std::string bytes = std::to_string(lines.size());
+  const char* refused = "451 4.3.0 Error: queue file write error\n";
+  SECTION("DATA") {
+    h.say("DATA\r\n");
+    CHECK(h.say(lines + ".\r\n") == refused);
+  }
+  SECTION("BDAT") {
+    CHECK(h.say("BDAT " + bytes + " LAST\r\n" + lines) == refused);
+  }
+  SECTION("BDAT, with more to come") {
+    CHECK(h.say("BDAT " + bytes + "\r\n" + lines) == refused);
+    CHECK(h.say("BDAT 5 LAST\r\nhello") ==
+          "551 5.0.0 Discarded 5 bytes after earlier error\n");
+  }
+  CHECK_THAT(h.log_text(), Contains("warning: Q1: the cleanup service does not "
+                                    "take the message\n"));
+  h.around().cleanup_stuck = false;
+  h.say(from);
+  h.say(to);
+  h.say("DATA\r\n");
+  CHECK(h.say("Subject: x\r\n\r\nwhole\r\n.\r\n") ==
+        "250 2.0.0 Ok: queued as Q2\n");
+  CHECK_FALSE(h.around().messages[0].ended);
+  CHECK(h.around().messages[1].ended);
 }
 
 TEST_CASE("a link from the pool that has died is replaced") {
@@ -426,6 +488,32 @@ TEST_CASE("XFORWARD tells the log whose message it was") {
              Contains("Q1: client=localhost[127.0.0.1], orig_queue_id=ABC, "
                       "orig_client=o.test[192.0.2.77]\n"));
   CHECK(h.around().messages[0].begin.context == "remote");
+  // Of that message, and of no other.
+  h.say("DATA\r\n");
+  REQUIRE(h.say(".\r\n") == "250 2.0.0 Ok: queued as Q1\n");
+  h.say(from);
+  h.say(to);
+  CHECK_THAT(h.log_text(), Contains("Q2: client=localhost[127.0.0.1]\n"));
+  CHECK(h.around().messages[1].begin.context == "local");
+}
+
+TEST_CASE("who may speak for others with XFORWARD may after XCLIENT too") {
+  Harness h("smtpd_authorized_xforward_hosts = 127.0.0.1\n"
+            "smtpd_authorized_xclient_hosts = 127.0.0.1\n");
+  h.hear();
+  h.say("XCLIENT NAME=ok.test ADDR=192.0.2.33\r\n");
+  CHECK_THAT(h.say(ehlo), Contains("XFORWARD NAME ADDR"));
+  CHECK(h.say("XFORWARD NAME=o.test\r\n") == "250 2.0.0 Ok\n");
+}
+
+TEST_CASE("doubts about a client's name are logged") {
+  Harness h;
+  h.around().name_warning =
+      "hostname x.test does not resolve to address 127.0.0.1";
+  h.hear();
+  CHECK_THAT(h.log_text(),
+             StartsWith("warning: hostname x.test does not resolve to address "
+                        "127.0.0.1\nconnect from localhost[127.0.0.1]\n"));
 }
 
 TEST_CASE("the postmaster gets the transcript of what notify_classes names") {

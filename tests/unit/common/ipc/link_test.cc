@@ -1,11 +1,16 @@
 #include "common/ipc/link.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstring>
+#include <filesystem>
 
 #include "common/ipc/contract.h"
+#include "common/ipc/messages/control.h"
 #include "common/ipc/messages/deliver.h"
 #include "common/ipc/messages/lookup.h"
 #include "common/ipc/messages/content.h"
@@ -61,6 +66,89 @@ Task<void> take_one(Link* link, std::optional<Frame>* out, bool* done) {
   *out = co_await link->next(10s);
   *done = true;
 }
+
+class Logged {
+ public:
+  Logged() {
+    log::set_recorder([this](std::string_view, log::Severity,
+                             std::string_view line) { text += line; });
+  }
+  ~Logged() { log::set_recorder(nullptr); }
+  std::string text;
+};
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& each :
+       std::filesystem::directory_iterator("/proc/self/fd"))
+    ++count;
+  return count;
+}
+
+// Of a body that takes `size` bytes.
+TableFind question_of(std::size_t size) {
+  TableFind question;
+  question.maps = std::string(size - frame_size(question).bytes, 'x');
+  return question;
+}
+
+Task<void> ask(Link* link, TableFind question,
+               std::optional<Result<TableAnswer>>* out) {
+  *out = co_await link->call(question, 10s);
+}
+
+// Answers with as much as it was asked to.
+Task<void> answer_at_length(Link* link) {
+  for (;;) {
+    std::optional<Frame> frame = co_await link->next(10s);
+    if (!frame) co_return;
+    const std::optional<TableFind> question = frame->as<TableFind>();
+    TableAnswer answer;
+    answer.value = std::string(std::stoul(question->maps), 'y');
+    link->reply(frame->id, answer);
+  }
+}
+
+// `lot` copies of a descriptor beside `bytes`. False: the peer has closed.
+bool throw_descriptors(int socket, const std::string& bytes, std::size_t lot) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 253)];
+  iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = CMSG_SPACE(sizeof(int) * lot);
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int) * lot);
+  for (std::size_t i = 0; i < lot; ++i)
+    std::memcpy(CMSG_DATA(rights) + i * sizeof(int), &socket, sizeof socket);
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL) > 0;
+}
+
+// The beginning of a question, of a body of 3 MB and so many descriptors.
+std::string beginning(unsigned char descriptors) {
+  std::string head("\xc0\xc6\x2d\0\1\0\0\0\1\0\0\0\2", 13);
+  head += static_cast<char>(descriptors);
+  return head + std::string(2, '\0');
+}
+
+// No further descriptor can be made while it lives.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit none = before_;
+    const Fd next(::fcntl(0, F_DUPFD, 3));
+    none.rlim_cur = static_cast<rlim_t>(next.get());
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
 
 }  // namespace
 
@@ -178,4 +266,182 @@ TEST_CASE("noise on a link ends it and nothing else", "[ipc][link]") {
   REQUIRE(::write(noisy.get(), noise.data(), noise.size()) == 100);
   loop.run_until([&] { return !link.open(); });
   log::set_recorder(nullptr);
+}
+
+TEST_CASE("a question fits into a frame, or its asker is told", "[ipc][link]") {
+  Loop loop;
+  Pair pair(Role::smtpd, Role::lookup);
+  Nursery nursery;
+  nursery.start(answer_tables(pair.right.get()));
+  std::optional<Result<TableAnswer>> largest, larger;
+  TableFind fits = question_of(largest_frame - 5);
+  fits.keys.push_back("k");
+  REQUIRE(frame_size(fits).bytes == largest_frame);
+  // Its answer would repeat it.
+  nursery.start(ask(pair.left.get(), std::move(fits), &largest));
+  nursery.start(ask(pair.left.get(), question_of(largest_frame + 1), &larger));
+  Logged logged;
+  loop.run_until([&] { return largest && larger; });
+  CHECK(largest->trouble().text ==
+        "the lookup service could not send its answer");
+  CHECK(largest->trouble().temporary());
+  REQUIRE_FALSE(larger->ok());
+  CHECK(larger->trouble().status() == "5.3.4");
+  CHECK(larger->trouble().text.find("4194305 bytes is too large") !=
+        std::string::npos);
+  CHECK(pair.left->open());
+  CHECK(pair.right->open());
+}
+
+TEST_CASE("an answer that is too large is trouble, not the end",
+          "[ipc][link]") {
+  Loop loop;
+  Pair pair(Role::smtpd, Role::lookup);
+  Nursery nursery;
+  nursery.start(answer_at_length(pair.right.get()));
+  TableAnswer empty;
+  const std::size_t room = largest_frame - frame_size(empty).bytes;
+  TableFind fits, exceeds;
+  fits.maps = std::to_string(room);
+  exceeds.maps = std::to_string(room + 1);
+  std::optional<Result<TableAnswer>> whole, refused;
+  Logged logged;
+  nursery.start(ask(pair.left.get(), std::move(exceeds), &refused));
+  nursery.start(ask(pair.left.get(), std::move(fits), &whole));
+  loop.run_until([&] { return whole && refused; });
+  REQUIRE(whole->ok());
+  CHECK((*whole)->value.size() == room);
+  CHECK(refused->trouble().text ==
+        "the lookup service could not send its answer");
+  CHECK(logged.text.find("4194305 bytes is too large") != std::string::npos);
+  CHECK(pair.right->open());
+}
+
+TEST_CASE("a notice that is too large closes its link", "[ipc][link]") {
+  Loop loop;
+  Pair pair(Role::smtpd, Role::cleanup);
+  Logged logged;
+  MessageContent content;
+  content.bytes = "text";
+  CHECK(pair.left->send(content));
+  content.bytes = std::string(largest_frame, 'x');
+  CHECK_FALSE(pair.left->send(content));
+  CHECK_FALSE(pair.left->open());
+  CHECK(logged.text.find("too large") != std::string::npos);
+}
+
+TEST_CASE("more descriptors than a frame declares close the link",
+          "[ipc][link]") {
+  Loop loop;
+  int fds[2] = {-1, -1};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  const Fd hostile(fds[0]);
+  Link link(Fd(fds[1]), Role::master, Role::smtpd, "smtpd");
+  const std::size_t before = open_descriptors();
+  Logged logged;
+  std::size_t most = 0, thrown = 0;
+  const auto flood = [&] {
+    loop.run_until([&] {
+      if (link.open() && throw_descriptors(hostile.get(), "x", 200)) ++thrown;
+      most = std::max(most, open_descriptors());
+      return !link.open() || thrown > 100;
+    });
+    CHECK_FALSE(link.open());
+  };
+  SECTION("none declared, and no end of them") {
+    REQUIRE(throw_descriptors(hostile.get(), beginning(0), 1));
+    flood();
+    CHECK(logged.text.find("descriptors that no frame declares") !=
+          std::string::npos);
+  }
+  SECTION("some declared, and more sent") {
+    REQUIRE(throw_descriptors(hostile.get(), beginning(16), 16));
+    flood();
+    CHECK(logged.text.find("descriptors that no frame declares") !=
+          std::string::npos);
+  }
+  SECTION("more declared than anybody but master may") {
+    REQUIRE(throw_descriptors(hostile.get(), beginning(17), 17));
+    flood();
+    CHECK(logged.text.find("malformed frame") != std::string::npos);
+  }
+  CHECK(most <= before + 253);
+  CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("without descriptors to spare a message fails and its sender lives",
+          "[ipc][link]") {
+  Loop loop;
+  int fds[2] = {-1, -1};
+  REQUIRE(::pipe(fds) == 0);
+  const Fd reader(fds[0]);
+  const Fd writer(fds[1]);
+  Logged logged;
+  SECTION("a notice: its link closes") {
+    Pair pair(Role::master, Role::smtpd);
+    Welcome welcome;
+    welcome.log_file = Fd(::dup(writer.get()));
+    const NoDescriptors none;
+    CHECK_FALSE(pair.left->send(welcome));
+    CHECK_FALSE(pair.left->open());
+    CHECK(logged.text.find("cannot hand over a descriptor") !=
+          std::string::npos);
+  }
+  SECTION("a question: its asker is told") {
+    Pair pair(Role::qmgr, Role::smtp);
+    std::optional<Trouble> told;
+    DeliverRequest request;
+    request.message = Fd(::dup(reader.get()));
+    Nursery nursery;
+    {
+      const NoDescriptors none;
+      nursery.start([](Link* link, DeliverRequest* what,
+                       std::optional<Trouble>* out) -> Task<void> {
+        Result<DeliverReport> answer = co_await link->call(*what, 10s);
+        if (!answer) *out = answer.trouble();
+      }(pair.left.get(), &request, &told));
+    }
+    loop.run_until([&] { return told.has_value(); });
+    CHECK(told->temporary());
+    CHECK(pair.left->open());
+  }
+}
+
+TEST_CASE("master hands over sockets by the hundred", "[ipc][link]") {
+  Loop loop;
+  Pair pair(Role::master, Role::smtpd);
+  Nursery nursery;
+  const std::size_t count = GENERATE(1, 253, 254, 255, 256, 600);
+  CAPTURE(count);
+  Welcome welcome;
+  welcome.service = std::string(100000, 's');
+  for (std::size_t i = 0; i < count; ++i) {
+    int fds[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    const std::string mark = std::to_string(i);
+    REQUIRE(::write(fds[0], mark.data(), mark.size()) > 0);
+    ::close(fds[0]);
+    welcome.listeners.push_back({"smtp", "inet", mark, Fd(fds[1])});
+  }
+  std::optional<Frame> before, frame;
+  bool done = false;
+  pair.left->send(Stress{true});
+  pair.left->send(welcome);
+  pair.left->send(Stress{false});
+  nursery.start(take_one(pair.right.get(), &before, &done));
+  loop.run_until([&] { return done; });
+  REQUIRE(before->is<Stress>());
+  done = false;
+  nursery.start(take_one(pair.right.get(), &frame, &done));
+  loop.run_until([&] { return done; });
+  REQUIRE(frame);
+  std::optional<Welcome> got = frame->as<Welcome>();
+  REQUIRE(got);
+  REQUIRE(got->listeners.size() == count);
+  for (const ListenerWire& each : got->listeners) {
+    char buffer[8];
+    const ssize_t n = ::read(each.socket.get(), buffer, sizeof buffer);
+    REQUIRE(n > 0);
+    CHECK(std::string(buffer, static_cast<std::size_t>(n)) == each.name);
+  }
 }

@@ -60,6 +60,29 @@ TEST_CASE("CRC-32C gives the known check value", "[queue][crc32c]") {
   CHECK(crc32c(crc32c(0, "1234"), "56789") == 0xe3069283);
 }
 
+TEST_CASE("a preamble of parts that no file could hold is none",
+          "[queue][layout]") {
+  const auto preamble = [](const std::string& parts) {
+    std::string line = "postern-queue-1 " + parts;
+    char check[16];
+    std::snprintf(check, sizeof check, "%x", crc32c(0, line));
+    line += std::string(" p=") + check;
+    line.resize(preamble_size - 1, ' ');
+    return line + "\n";
+  };
+  const std::string well = encode_layout({128, 5, 133, 7, 1, 2});
+  CAPTURE(well, preamble("c=80+5 e=85+7 k=1 m=2"));
+  REQUIRE(decode_layout(preamble("c=80+5 e=85+7 k=1 m=2")));
+  for (const char* parts :
+       {"c=80+7fffffffffffffff e=800000000000007f+7fffffffffffffff k=1 m=2",
+        "c=80+7fffffffffffff7f e=7fffffffffffffff+1 k=1 m=2",
+        "c=80+5 e=85+7fffffffffffffff k=1 m=2",
+        "c=80+ffffffffffffffff e=7f+1 k=1 m=2"}) {
+    CAPTURE(parts);
+    CHECK_FALSE(decode_layout(preamble(parts)));
+  }
+}
+
 TEST_CASE("queue ids of both kinds are recognised", "[queue][id]") {
   CHECK(short_id(1700000000123456, 0xabcdef) == "1E240ABCDEF");
   CHECK(valid_id(short_id(1700000000123456, 1)));
