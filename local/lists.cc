@@ -140,6 +140,10 @@ ipc::ListAnswer find_forward(const Permit& permit,
       continue;
     }
     if (!expanded->complete || !usable(expanded->text)) continue;
+    // local asks for none such; it is not what decides.
+    if (expanded->extension_used &&
+        names.extension.find('/') != std::string::npos)
+      continue;
     struct stat facts;
     if (::lstat(expanded->text.c_str(), &facts) != 0) continue;
     answer.extension_used = expanded->extension_used;

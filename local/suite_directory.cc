@@ -52,10 +52,12 @@ Task<Result<std::optional<std::string>>> SuiteDirectory::find(
   co_return co_await lookup_.find(std::move(maps), std::move(key));
 }
 
-// Of the worker that will write the mailbox, most often.
+// Of the worker that will write the mailbox where that has no more rights than
+// its user.
 Task<Result<ipc::ListAnswer>> SuiteDirectory::forward(
     os::User user, ipc::RecipientNames names) {
   ipc::WorkerRequest who = mailbox_worker(settings_, user);
+  if (in_spool(settings_.spool, who.path)) who.path.clear();
   ipc::ListRequest what;
   what.names = std::move(names);
   if (settings_.require_home) what.required_directory = user.home;

@@ -83,8 +83,11 @@ class Judge {
       return refused("the mailbox of user " + user_.name + " is not " +
                      request_.path);
     permit().path = request_.path;
-    permit().forward_path = config_.raw("forward_path");
-    permit().forward_filter = config_.get<"forward_expansion_filter">();
+    // Not with the spool's group: a user's link would lead to others' mail.
+    if (!in_spool(spool, request_.path)) {
+      permit().forward_path = config_.raw("forward_path");
+      permit().forward_filter = config_.get<"forward_expansion_filter">();
+    }
     Identity identity = as_user();
     identity.groups = os::groups_of(user_.name, user_.gid);
     take_spool_group(identity, spool);

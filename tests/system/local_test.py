@@ -427,7 +427,34 @@ def nobody_gets_at_anothers_files(post):
     assert f"has bad owner uid {USERS['alice']}" in post.suite.log()
 
 
-TESTS = [hard_messages_arrive_whole, neighbours_get_their_mail,
+def an_extension_leads_to_nobodys_mailbox(post):
+    """The spool is its group's, as Debian's: who writes there is of that
+    group; who reads forwarding files must not be."""
+    shutil.chown(post.spool, "root", "mail")
+    post.spool.chmod(0o2775)
+    secret = post.spool / "root"
+    secret.write_text("From x@y  Mon Jan  1 00:00:00 2026\n\nsecretword\n")
+    shutil.chown(secret, "root", "mail")
+    secret.chmod(0o660)
+    post.configure(forward_path="$home/.forward${recipient_delimiter}"
+                                "${extension} $home/by-domain/$user")
+    post.suite.start()
+    for link in (".forward+a", "by-domain"):
+        path = post.homes / "bob" / link
+        path.symlink_to(post.spool)
+        os.lchown(path, USERS["bob"], USERS["bob"])
+    post.deliver(f'"bob+a/root"@{HOST}', b"Subject: one\n\nx\n")
+    assert "address with illegal extension: bob+a/root" in post.suite.log()
+    # A link that the administrator's own words go through.
+    (post.spool / "bob").write_text("secretword\n")
+    shutil.chown(post.spool / "bob", "root", "mail")
+    (post.spool / "bob").chmod(0o660)
+    post.send(f"bob@{HOST}", b"Subject: two\n\nx\n")
+    post.suite.logged("not owned by recipient", 60)
+    assert "secretword" not in post.suite.log(), post.suite.log()
+
+
+TESTS = [an_extension_leads_to_nobodys_mailbox, hard_messages_arrive_whole, neighbours_get_their_mail,
          vacation_answers, commands_are_their_users, a_program_per_connection,
          users_hear_of_mail, nobody_gets_at_anothers_files]
 

@@ -94,6 +94,16 @@ TEST_CASE("the file for the extension comes before the one for all") {
   CHECK(find_forward(home.permit, home.names).text == "all@x.test\n");
 }
 
+TEST_CASE("an extension is no way into a directory") {
+  Home home;
+  fs::create_directory(home.path + "/others");
+  home.put("/others/root", "secret\n");
+  fs::create_symlink(home.path + "/others", home.path + "/.forward+a");
+  home.put("/.forward", "all@x.test\n");
+  home.extend("a/root");
+  CHECK(find_forward(home.permit, home.names).text == "all@x.test\n");
+}
+
 TEST_CASE("an extension is no way out of the directory") {
   Home home;
   fs::create_directory(home.path + "/.forward+");
