@@ -40,6 +40,11 @@ struct Court {
     const Result<Verdict> verdict = judge(request);
     return verdict ? "" : verdict.trouble().text;
   }
+  // The message waits: true.
+  bool for_now(const ipc::WorkerRequest& request) const {
+    const Result<Verdict> verdict = judge(request);
+    return !verdict && verdict.trouble().temporary();
+  }
   void set(const std::string& name, const std::string& value) {
     settings.emplace_back(name, value);
   }
@@ -110,6 +115,32 @@ TEST_CASE("ids are those of the user database") {
   CHECK_FALSE(court.judge(request));
   request.user = "";
   CHECK_FALSE(court.judge(request));
+}
+
+TEST_CASE("what local has seen otherwise waits, policy is for good") {
+  Court court("local");
+  auto request = request_for("mailbox", "daemon");
+  request.path = "/var/mail/bin";
+  CHECK(court.for_now(request));
+  // As a user database that is short of descriptors answers.
+  request.user = "no-such-user";
+  CHECK(court.for_now(request));
+  request = request_for("command", "daemon");
+  request.command = "x";
+  for (const char* origin :
+       {"mailbox_command", "mailbox_command_maps", "alias"}) {
+    CAPTURE(origin);
+    request.origin = origin;
+    CHECK(court.for_now(request));
+  }
+  request.origin = "include";
+  CHECK_FALSE(court.for_now(request));
+  request = request_for("file", "root");
+  request.path = "/etc/passwd";
+  request.origin = "forward";
+  CHECK_FALSE(court.for_now(request));
+  const Court pipe("pipe", {"user=no-such-user", "argv=/bin/cat"});
+  CHECK(pipe.for_now(request_for("command", "daemon")));
 }
 
 TEST_CASE("root has a mailbox, and nothing else is done as root") {
