@@ -9,6 +9,7 @@
 
 #include "common/os/files.h"
 #include "common/os/users.h"
+#include "common/sandbox/profiles.h"
 #include "common/service/directories.h"
 #include "common/service/places.h"
 #include "tools/postern_suite.h"
@@ -73,6 +74,18 @@ Status set_gid_tool(const std::string& path, gid_t group) {
   return {};
 }
 
+// What becomes a user must not be readable for that user, or the kernel lets
+// others of the user's processes look into it and take its descriptors.
+Status users_program(const std::string& path) {
+  const Result<Fd> program = os::open_file(path, O_RDONLY | O_NOFOLLOW);
+  if (!program) return program.trouble();
+  if (::fchown(program->get(), 0, static_cast<gid_t>(-1)) != 0)
+    return os::system_trouble("change owner of " + path, errno);
+  if (::fchmod(program->get(), 0711) != 0)
+    return os::system_trouble("change mode of " + path, errno);
+  return {};
+}
+
 }  // namespace
 
 int set_permissions(Suite& suite) {
@@ -97,6 +110,15 @@ int set_permissions(Suite& suite) {
     const std::string path =
         suite.config.get<"command_directory">() + "/" + tool;
     if (Status done = set_gid_tool(path, **group); !done) {
+      suite.log.warning(done.trouble().text);
+      result = 1;
+    }
+  }
+  const std::string daemons = daemon_directory_of(suite.config);
+  for (const sandbox::Profile& each : sandbox::profiles()) {
+    if (each.user != sandbox::UserClass::recipient) continue;
+    const std::string path = daemons + "/" + std::string(name_of(each.role));
+    if (Status done = users_program(path); !done) {
       suite.log.warning(done.trouble().text);
       result = 1;
     }

@@ -7,6 +7,7 @@ Needs root, and a mount and network namespace of its own: the test brings users
 along. Parts whose program is not installed (procmail, maildrop, dovecot-lda,
 vacation) are told of and left out."""
 
+import ctypes
 import os
 import pathlib
 import pwd
@@ -454,7 +455,59 @@ def an_extension_leads_to_nobodys_mailbox(post):
     assert "secretword" not in post.suite.log(), post.suite.log()
 
 
-TESTS = [an_extension_leads_to_nobodys_mailbox, hard_messages_arrive_whole, neighbours_get_their_mail,
+def libc_call(number, *words):
+    libc = ctypes.CDLL(None, use_errno=True)
+    return libc.syscall(number, *words)
+
+
+def nobody_looks_into_a_process_that_becomes_his(post):
+    """Before it confines itself, too: Bob must not take what a worker or
+    runner of his has open."""
+    post.configure()
+    pidfd_open, pidfd_getfd = 434, 438
+    for program in ("worker", "runner"):
+        ours, theirs = socket.socketpair()
+        os.set_inheritable(theirs.fileno(), True)
+        # As master starts it; it waits for its first request.
+        child = subprocess.Popen(
+            ["setpriv", "--reuid=2002", "--regid=2002", "--clear-groups",
+             "sh", "-c", f"exec {post.suite.bin}/{program} user=bob "
+             f"3<&{theirs.fileno()}"], close_fds=False,
+            stderr=subprocess.DEVNULL)
+        theirs.close()
+        try:
+            wait_until(lambda: pathlib.Path(f"/proc/{child.pid}/comm")
+                       .read_text().strip() == program)
+            assert owner_of(f"{child.pid}/fd") == 0, program
+            thief = os.fork()
+            if thief == 0:
+                os.setgroups([])
+                os.setgid(USERS["bob"])
+                os.setuid(USERS["bob"])
+                process = libc_call(pidfd_open, child.pid, 0)
+                os._exit(9 if process < 0 else
+                         0 if libc_call(pidfd_getfd, process, 3, 0) < 0 else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(thief, 0)[1]) == 0
+        finally:
+            child.kill()
+            child.wait()
+            ours.close()
+    # What has been made readable is set right.
+    worker = post.suite.bin / "worker"
+    shutil.chown(worker, "bob")
+    worker.chmod(0o755)
+    _, text = post.suite.postern("check")
+    assert "users can look into its processes" in text, text
+    status, text = post.suite.postern("set-permissions")
+    assert status == 0, text
+    facts = worker.stat()
+    assert facts.st_uid == 0 and facts.st_mode & 0o7777 == 0o711, oct(
+        facts.st_mode)
+    _, text = post.suite.postern("check")
+    assert "users can look into its processes" not in text, text
+
+
+TESTS = [nobody_looks_into_a_process_that_becomes_his, an_extension_leads_to_nobodys_mailbox, hard_messages_arrive_whole, neighbours_get_their_mail,
          vacation_answers, commands_are_their_users, a_program_per_connection,
          users_hear_of_mail, nobody_gets_at_anothers_files]
 
