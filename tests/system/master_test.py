@@ -309,6 +309,26 @@ def workers_become_whom_they_are_for(suite):
     assert (spool / "who").stat().st_gid == 8
 
 
+def sockets_are_made_with_their_rights(suite):
+    suite.configure(rows="pipe2 fifo n n n - 1 pickup\n")
+    suite.start()
+    for name, rights in (("public/qmgr", 0o666), ("public/showq", 0o666),
+                         ("public/pipe2", 0o622)):
+        mode = (suite.top / "queue" / name).stat().st_mode
+        assert mode & 0o777 == rights, (name, oct(mode))
+    # What a taken-over process may have put there: not followed.
+    victim = suite.top / "victim"
+    victim.write_text("x")
+    victim.chmod(0o600)
+    suite.postern("stop")
+    place = suite.top / "queue/public/pipe2"
+    place.unlink(missing_ok=True)
+    place.symlink_to(victim)
+    suite.postern("start")
+    suite.logged("public/pipe2 is in the way")
+    assert victim.stat().st_mode & 0o777 == 0o600
+
+
 def greeter(suite, path):
     """A server at `path` that greets whoever connects."""
     server = socket.socket(socket.AF_UNIX)
@@ -396,7 +416,7 @@ def sample_configuration_has_no_mistakes(suite):
     assert not wrong, text
 
 
-TESTS = [queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
+TESTS = [sockets_are_made_with_their_rights, queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
          starts_and_stops, second_start_is_refused,
          links_are_made_by_the_contract, connections_go_where_the_row_says, the_dead_are_replaced, what_cannot_live_is_waited_for,
          more_processes_for_more_clients, reload_changes_what_comes_after,
