@@ -73,6 +73,15 @@ Task<Result<ipc::ListAnswer>> SuiteDirectory::include(
   who.user = rights.user.name;
   who.list = std::move(path);
   who.origin = rights.of_recipient ? "forward" : "alias";
+  // A list in a list is read as the owner of the outer one, who is neither the
+  // user whose forwarding file, nor the one whose alias it stands in.
+  const std::optional<os::User>& usual = settings_.expand.default_user;
+  const bool anybodys = !rights.of_recipient && usual &&
+                        usual->uid == rights.user.uid;
+  if (!rights.list.empty() && !anybodys) {
+    who.origin = "include";
+    who.path = std::move(rights.list);
+  }
   ipc::ListRequest what;
   what.include = true;
   what.names = std::move(names);

@@ -118,6 +118,12 @@ class Judge {
       permit().origin = "forward";
       permit().forward_path = config_.raw("forward_path");
       permit().forward_filter = config_.get<"forward_expansion_filter">();
+    } else if (request_.origin == "include") {
+      // The worker itself looks into the list that names this one.
+      if (!clean_path(request_.path))
+        return refused("no absolute path: " + request_.path);
+      permit().origin = "include";
+      permit().outer_list = request_.path;
     } else if (Status known = rights_of_alias(); !known) {
       return known;
     }

@@ -455,6 +455,27 @@ def an_extension_leads_to_nobodys_mailbox(post):
     assert "secretword" not in post.suite.log(), post.suite.log()
 
 
+def lists_in_lists_are_their_owners(post):
+    """As local(8) says: what a user's list includes is read as that user."""
+    for user in ("bob", "alice"):
+        (post.homes / user).chmod(0o755)
+    outer, inner = (post.homes / "bob" / name for name in ("outer", "inner"))
+    post.write("bob", "outer", f":include:{inner}\n", 0o644)
+    post.write("bob", "inner", "carol\n", 0o600)
+    post.configure(alias_maps=f"inline:{{{{nest=:include:{outer}}}}}")
+    second = post.homes / "alice/second"
+    post.write("alice", "second", "carol\n", 0o600)
+    post.write("alice", "first", f":include:{second}\n", 0o600)
+    post.write("alice", ".forward", f":include:{post.homes}/alice/first\n")
+    post.suite.start()
+    box = post.spool / "carol"
+    post.deliver(f"nest@{HOST}", b"Subject: one\n\nx\n")
+    arrived = lambda word: lambda: box.exists() and word in box.read_bytes()
+    wait_until(arrived(b"Subject: one"), 60)
+    post.deliver(f"alice@{HOST}", b"Subject: two\n\nx\n")
+    wait_until(arrived(b"Subject: two"), 60)
+
+
 def libc_call(number, *words):
     libc = ctypes.CDLL(None, use_errno=True)
     return libc.syscall(number, *words)
@@ -507,7 +528,8 @@ def nobody_looks_into_a_process_that_becomes_his(post):
     assert "users can look into its processes" not in text, text
 
 
-TESTS = [nobody_looks_into_a_process_that_becomes_his, an_extension_leads_to_nobodys_mailbox, hard_messages_arrive_whole, neighbours_get_their_mail,
+TESTS = [lists_in_lists_are_their_owners,
+         nobody_looks_into_a_process_that_becomes_his, an_extension_leads_to_nobodys_mailbox, hard_messages_arrive_whole, neighbours_get_their_mail,
          vacation_answers, commands_are_their_users, a_program_per_connection,
          users_hear_of_mail, nobody_gets_at_anothers_files]
 

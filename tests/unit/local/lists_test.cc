@@ -209,6 +209,22 @@ TEST_CASE("nothing is done that no file of the user names") {
   }
 }
 
+TEST_CASE("a list in a list is read where the outer one names it") {
+  Home home;
+  home.put("/outer", ":include:" + home.path + "/inner\n");
+  home.put("/inner", "carol\n");
+  home.permit.origin = "include";
+  home.permit.outer_list = home.path + "/outer";
+  home.permit.list = home.path + "/inner";
+  const auto named = [&](const std::string& path) {
+    return check_origin(home.permit, home.names, {Kind::include, path}).ok();
+  };
+  CHECK(named(home.path + "/inner"));
+  CHECK_FALSE(named(home.path + "/other"));
+  CHECK(Permit::parse(home.permit.arguments())->outer_list ==
+        home.permit.outer_list);
+}
+
 TEST_CASE("a worker sees the directories of the files that it may read") {
   Home home;
   home.permit.list = home.path + "/none/list";

@@ -213,6 +213,24 @@ TEST_CASE("a command is one that the configuration or the user's file names") {
   CHECK(has(court.refusal(request), "not allowed by anybody"));
 }
 
+TEST_CASE("a list that a list names is read as the outer one's owner") {
+  Court court("local");
+  auto request = request_for("list", "daemon");
+  request.list = "/home/d/inner";
+  request.origin = "alias";
+  CHECK(has(court.refusal(request), "neither default_privs nor the owner"));
+  request.origin = "include";
+  CHECK(has(court.refusal(request), "no absolute path"));
+  request.path = "/home/d/outer";
+  const auto verdict = court.judge(request);
+  REQUIRE(verdict);
+  CHECK(verdict->identity->uid == 1);
+  // Which names it, or the worker reads nothing.
+  CHECK(verdict->permit.origin == "include");
+  CHECK(verdict->permit.outer_list == "/home/d/outer");
+  CHECK(verdict->permit.path.empty());
+}
+
 TEST_CASE("what an alias names is the default user's or the table's owner's") {
   Court court("local");
   auto request = request_for("command", "nobody");
