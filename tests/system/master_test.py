@@ -309,6 +309,37 @@ def workers_become_whom_they_are_for(suite):
     assert (spool / "who").stat().st_gid == 8
 
 
+def workers_are_as_many_as_the_row_may_have(suite):
+    port, asker = suites.free_port(), suites.free_port()
+    mailbox = suite.top / "mailbox"
+    mailbox.mkdir()
+    mailbox.chmod(0o1777)
+    worker = suite.bin / "worker"
+    worker.unlink()
+    worker.write_text("#!/bin/sh\nexec sleep 600\n")
+    worker.chmod(0o755)
+    suite.configure(
+        mail_spool_directory=mailbox,
+        rows=f"{port} inet n n n - 0 spawn\n"
+             f"asker unix - n n - 1 local listen={asker}\n")
+    suite.start()
+    assert suite.client(port).ask("link asker") == "ok local"
+    clients = [suites.wait_until(lambda: connected(suite, asker))
+               for _ in range(4)]
+    line = f"worker 1 1 daemon {mailbox}/daemon"
+    for client in clients[:3]:
+        client.file.write(line + "\n")
+        client.file.flush()
+    suites.wait_until(lambda: len(suite.pids("sleep")) == 3)
+    answer = clients[3].ask(line)
+    assert "has 3 processes for its deliveries already" in answer, answer
+    os.kill(suite.pids("sleep")[0], signal.SIGKILL)
+    suites.wait_until(lambda: len(suite.pids("sleep")) == 2)
+    clients[3].file.write(line + "\n")
+    clients[3].file.flush()
+    suites.wait_until(lambda: len(suite.pids("sleep")) == 3)
+
+
 def sockets_are_made_with_their_rights(suite):
     suite.configure(rows="pipe2 fifo n n n - 1 pickup\n")
     suite.start()
@@ -416,7 +447,8 @@ def sample_configuration_has_no_mistakes(suite):
     assert not wrong, text
 
 
-TESTS = [sockets_are_made_with_their_rights, queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
+TESTS = [workers_are_as_many_as_the_row_may_have,
+         sockets_are_made_with_their_rights, queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
          starts_and_stops, second_start_is_refused,
          links_are_made_by_the_contract, connections_go_where_the_row_says, the_dead_are_replaced, what_cannot_live_is_waited_for,
          more_processes_for_more_clients, reload_changes_what_comes_after,
