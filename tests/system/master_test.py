@@ -383,12 +383,15 @@ def connections_go_where_the_row_says(suite):
     servers = [greeter(suite, path) for path in (auth, other)]
     # As Dovecot makes it: not for the user that smtpd runs as.
     os.chmod(auth, 0o600)
-    second = suites.free_port()
+    second, third = suites.free_port(), suites.free_port()
+    way = suite.top / "way"
     suite.configure(
         smtpd_sasl_auth_enable="yes", smtpd_sasl_type="dovecot",
         smtpd_sasl_path=f"unix:{auth}",
         rows=f"{second} inet n - n - - smtpd\n"
-             f"  -o smtpd_sasl_path=inet:127.0.0.1:1\n")
+             f"  -o smtpd_sasl_path=inet:127.0.0.1:1\n"
+             f"{third} inet n - n - - smtpd\n"
+             f"  -o smtpd_sasl_path=unix:{way}/auth\n")
     suite.start()
     client = suite.client()
     assert client.ask(f"dial {auth}") == "greetings from auth"
@@ -408,6 +411,14 @@ def connections_go_where_the_row_says(suite):
     if os.geteuid() == 0:
         os.chown(auth, 1, 1, follow_symlinks=False)
         assert "does not belong to root" in client.ask(f"dial {auth}")
+        os.chown(auth, 0, 0, follow_symlinks=False)
+    # A link on the way counts like one at the end.
+    way.symlink_to(".")
+    along = suite.client(third)
+    assert along.ask(f"dial {way}/auth") == "greetings from other"
+    if os.geteuid() == 0:
+        os.chown(way, 1, 1, follow_symlinks=False)
+        assert "does not belong to root" in along.ask(f"dial {way}/auth")
     auth.unlink()
     auth.write_text("")
     assert "Socket operation on non-socket" in client.ask(f"dial {auth}")
