@@ -17,6 +17,8 @@
 namespace postern::tools {
 namespace {
 
+constexpr int directory_flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
 // Gives all below `directory` to `owner`. By descriptors and without following
 // links: who owns a queue directory must not make root give files away. A file
 // with a second name may be somebody else's and is left.
@@ -29,15 +31,22 @@ Status give_all(Fd directory, const std::string& path, uid_t owner) {
   while (const dirent* entry = ::readdir(listing)) {
     const char* name = entry->d_name;
     if (std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0) continue;
+    const std::string inner = path + "/" + name;
+    // Pinned before it is looked at: what is given is what was looked at.
+    Fd file(::openat(here, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat facts;
-    if (::fstatat(here, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (!file || ::fstat(file.get(), &facts) != 0) {
+      if (errno == ENOENT) continue;
+      done = os::system_trouble("look at " + inner, errno);
+      break;
+    }
     const bool is_directory = S_ISDIR(facts.st_mode);
     if (!is_directory && (!S_ISREG(facts.st_mode) || facts.st_nlink != 1))
       continue;
-    Fd file(::openat(here, name,
-                     O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    const std::string inner = path + "/" + name;
-    if (!file || ::fchown(file.get(), owner, static_cast<gid_t>(-1)) != 0) {
+    // The pinned one, readable.
+    if (is_directory) file = Fd(::openat(file.get(), ".", directory_flags));
+    if (!file || ::fchownat(file.get(), "", owner, static_cast<gid_t>(-1),
+                            AT_EMPTY_PATH) != 0) {
       done = os::system_trouble("change owner of " + inner, errno);
       break;
     }
