@@ -528,7 +528,27 @@ def nobody_looks_into_a_process_that_becomes_his(post):
     assert "users can look into its processes" not in text, text
 
 
-TESTS = [lists_in_lists_are_their_owners,
+def tools_say_what_is_wrong(post):
+    post.configure()
+    run = post.suite.tool
+    for option in ("-bh", "-bH"):
+        done = run("sendmail", option, stdin=subprocess.DEVNULL)
+        assert (done.returncode, done.stdout) == (0, ""), done
+    done = run("mailq", "-z", stdin=subprocess.DEVNULL)
+    assert done.returncode != 0 and "usage: mailq" in done.stdout, done
+    done = run("postconf", "-E", "mail_name")
+    assert done.returncode == 1 and "usage: postconf" in done.stdout, done
+    for words in (("-q", "x"), ("-d", "x"), ("-s",)):
+        done = run("postmap", *words, "hash:")
+        assert done.returncode == 1, done
+        assert 'expecting "type:name" form instead of "hash:"' in done.stdout
+    for verb, word in (("tls", "smtpd_tls_chain_files"),
+                       ("upgrade-configuration", "compatibility_level")):
+        status, text = post.suite.postern(verb)
+        assert status == 1 and word in text, text
+
+
+TESTS = [tools_say_what_is_wrong, lists_in_lists_are_their_owners,
          nobody_looks_into_a_process_that_becomes_his, an_extension_leads_to_nobodys_mailbox, hard_messages_arrive_whole, neighbours_get_their_mail,
          vacation_answers, commands_are_their_users, a_program_per_connection,
          users_hear_of_mail, nobody_gets_at_anothers_files]
