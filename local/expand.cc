@@ -37,6 +37,11 @@ Expansion::Name Expansion::parse(const std::string& address) const {
     name.suffix = name.local.substr(cut->base.size());
     name.base = name.local.substr(0, cut->base.size());
   }
+  // It would choose among files of other names: forward_path.
+  if (name.suffix.find('/') != std::string::npos) {
+    name.suffix.clear();
+    name.illegal_extension = true;
+  }
   return name;
 }
 
@@ -98,6 +103,8 @@ Task<> Expansion::recipient(Context context, std::string address) {
   }
   if (context.delivered.empty()) context.delivered = address;
   Name name = parse(address);
+  if (name.illegal_extension)
+    warn("address with illegal extension: " + name.local);
   if (++context.level > deepest) {
     warn("alias database loop for " + name.local);
     refuse(context, address,
@@ -215,7 +222,7 @@ Task<Result<std::optional<std::string>>> Expansion::owner_of(
 Task<Result<std::optional<os::User>>> Expansion::user_of(Name* name) {
   std::vector<std::string> names;
   names.push_back(name->local);
-  if (!name->suffix.empty()) names.push_back(name->base);
+  if (name->base != name->local) names.push_back(name->base);
   for (std::size_t i = 0; i < names.size(); ++i) {
     // Never part of a path but as one component of it.
     if (names[i].empty() || names[i].front() == '.' ||

@@ -130,6 +130,7 @@ class Expansion {
     std::string local;   // folded
     std::string base;    // without its extension
     std::string suffix;  // delimiter and extension
+    bool illegal_extension = false;  // has a "/" and counts for none
     std::string domain;
     std::string address;  // complete, as it came
   };

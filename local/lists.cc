@@ -140,6 +140,10 @@ ipc::ListAnswer find_forward(const Permit& permit,
       continue;
     }
     if (!expanded->complete || !usable(expanded->text)) continue;
+    // local asks for none such; it is not what decides.
+    if (expanded->extension_used &&
+        names.extension.find('/') != std::string::npos)
+      continue;
     struct stat facts;
     if (::lstat(expanded->text.c_str(), &facts) != 0) continue;
     answer.extension_used = expanded->extension_used;
@@ -170,11 +174,13 @@ Status check_origin(const Permit& permit, const ipc::RecipientNames& names,
     return try_later("3.0", "no forwarding file of user " + permit.user +
                                 " names " + wanted.text);
   }
-  const Result<ipc::ListAnswer> list = read_list(permit.list);
+  const std::string& path =
+      permit.outer_list.empty() ? permit.list : permit.outer_list;
+  const Result<ipc::ListAnswer> list = read_list(path);
   if (!list) return list.trouble();
   const bool owned = list->owner == 0 || list->owner == ::geteuid();
   if (owned && names_destination(list->text, wanted)) return {};
-  return try_later("3.0", "file " + permit.list + " does not name " +
+  return try_later("3.0", "file " + path + " does not name " +
                               wanted.text + " for user " + permit.user);
 }
 
@@ -191,6 +197,7 @@ std::vector<std::string> list_directories(const Permit& permit) {
         fixed.starts_with('/'))
       add(fixed + "x");
   if (!permit.list.empty()) add(permit.list);
+  if (!permit.outer_list.empty()) add(permit.outer_list);
   return directories;
 }
 

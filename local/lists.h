@@ -29,7 +29,7 @@ Status check_origin(const Permit& permit, const ipc::RecipientNames& names,
                     const Destination& wanted);
 
 // The directories that files of `forward_path` can lie in, as far as they do
-// not depend on the recipient's address, and that of the :include: file.
+// not depend on the recipient's address, and those of the :include: files.
 std::vector<std::string> list_directories(const Permit& permit);
 
 }  // namespace postern::local

@@ -13,14 +13,15 @@
 namespace postern::local {
 namespace {
 
+constexpr char line_and_blank[] = "\n\n";
+
 struct Mailbox {
   Fd file;
   bool created = false;
 };
 
 // O_NONBLOCK: a pipe that lies there must not hold this process up.
-constexpr int open_flags =
-    O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+constexpr int open_flags = O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 
 // A mailbox may be made usable, and mail for it waits; a file that somebody
 // has named will hardly.
@@ -36,11 +37,15 @@ Result<Mailbox> open_mailbox(const std::string& path, bool plain_file) {
   const char* what = "cannot open file";
   for (int attempt = 0; attempt < 3; ++attempt) {
     what = "cannot open file";
-    Fd file(::open(path.c_str(), open_flags));
+    Fd file(::open(path.c_str(), open_flags | O_RDWR));
+    // A file that may be written to and not read, by its owner's will.
+    if (!file && errno == EACCES)
+      file = Fd(::open(path.c_str(), open_flags | O_WRONLY));
     if (file) return Mailbox{std::move(file), false};
     if (errno != ENOENT) break;
     what = "cannot create file exclusively";
-    file = Fd(::open(path.c_str(), open_flags | O_CREAT | O_EXCL, 0600));
+    file = Fd(::open(path.c_str(), open_flags | O_RDWR | O_CREAT | O_EXCL,
+                     0600));
     if (file) return Mailbox{std::move(file), true};
     if (errno != EEXIST) break;
   }
@@ -85,8 +90,22 @@ Status still_there(const std::string& path, const struct stat& facts) {
   return {};
 }
 
-Status append(const MboxDelivery& delivery, int fd, std::int64_t old_size) {
+// Does what is there end in the middle of a line? Then a delivery was cut off
+// (the process killed, the power gone), and a separator that followed on that
+// line would be none: this message would be lost in that one.
+Result<bool> ends_in_a_line(int fd, std::int64_t size) {
+  if (size == 0 || (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) return false;
+  const Result<std::string> last =
+      os::read_at(fd, 1, size - 1, "error reading file");
+  if (!last) return last.trouble();
+  return *last != "\n";
+}
+
+Status append(const MboxDelivery& delivery, int fd, std::int64_t old_size,
+              bool cut_off) {
   Output out(fd, old_size, delivery.size_limit);
+  if (cut_off)
+    if (Status done = out.write(line_and_blank); !done) return done;
   if (Status done = out.write(delivery.separator + "\n" + delivery.headers);
       !done)
     return done;
@@ -140,10 +159,12 @@ Result<Stored> store_mbox(const MboxDelivery& delivery) {
   if (Status same = still_there(delivery.path, *facts); !same)
     return same.trouble();
 
-  Status stored = append(delivery, fd, facts->st_size);
+  const Result<bool> cut_off = ends_in_a_line(fd, facts->st_size);
+  if (!cut_off) return cut_off.trouble();
+  Status stored = append(delivery, fd, facts->st_size, *cut_off);
   if (stored.ok() && mailbox->created) stored = sync_directory(delivery.path);
   if (!stored) return undo(stored, fd, facts->st_size).trouble();
-  done.offset = facts->st_size;
+  done.offset = facts->st_size + (*cut_off ? sizeof line_and_blank - 1 : 0);
   return done;
 }
 

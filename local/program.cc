@@ -54,11 +54,34 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
 
 // --- in the child ---
 
+// What the child has of its runner. All else is closed at once: until it is
+// another program it is a process of the recipient, who may try to take the log
+// or the message from it.
+struct Ends {
+  int gate = -1;
+  int input = -1;
+  int output = -1;
+  int words = -1;  // why there is no program, for the log
+};
+
+void close_all_but(const Ends& ends) {
+  int kept[] = {STDERR_FILENO, ends.gate, ends.input, ends.output, ends.words};
+  std::sort(std::begin(kept), std::end(kept));
+  for (std::size_t i = 0; i < std::size(kept); ++i) {
+    const unsigned first = static_cast<unsigned>(kept[i]) + 1;
+    const unsigned last = i + 1 < std::size(kept)
+                              ? static_cast<unsigned>(kept[i + 1]) - 1
+                              : ~0U;
+    if (first <= last) ::close_range(first, last, 0);
+  }
+}
+
 // As the words of a program that ended for good; the message waits.
-[[noreturn]] void give_up_child(const Program& program, std::string text,
-                                bool as_output) {
+[[noreturn]] void give_up_child(const Program& program, int words,
+                                std::string text, bool as_output) {
   text = "fatal: " + text;
-  log::Log(program.tag).info(text);
+  [[maybe_unused]] const ssize_t told =
+      ::write(words, text.data(), text.size());
   if (as_output) {
     const std::string line = os::base_name(program.tag) + ": " + text + "\n";
     [[maybe_unused]] const ssize_t n =
@@ -75,9 +98,9 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-[[noreturn]] void execute(const Program& program) {
+[[noreturn]] void execute(const Program& program, int words) {
   if (!program.directory.empty() && ::chdir(program.directory.c_str()) != 0)
-    give_up_child(program,
+    give_up_child(program, words,
                   "cannot change directory to \"" + program.directory +
                       "\" for uid=" + std::to_string(::geteuid()) +
                       " gid=" + std::to_string(::getegid()) + ": " +
@@ -86,30 +109,30 @@ void reset_signals() {
   std::vector<char*> environment = pointers(program.environment);
   std::string last;
   for (const std::vector<std::string>& argv : program.argvs) {
-    std::vector<char*> words = pointers(argv);
-    ::execvpe(words[0], words.data(), environment.data());
+    std::vector<char*> all = pointers(argv);
+    ::execvpe(all[0], all.data(), environment.data());
     last = program.prefix + "execvp " + argv.front() + ": " + os::error_text(errno);
     if (errno != ENOENT || argv.front().find('/') != std::string::npos) break;
   }
-  give_up_child(program, last, true);
+  give_up_child(program, words, last, true);
 }
 
-[[noreturn]] void become_program(const Program& program, int gate, int input,
-                                 int output) {
+[[noreturn]] void become_program(const Program& program, const Ends& ends) {
+  close_all_but(ends);
   // Its own group, which is what gets killed when its time is over.
   ::setsid();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   char byte;
   ssize_t got;
-  while ((got = ::read(gate, &byte, 1)) < 0 && errno == EINTR) {
+  while ((got = ::read(ends.gate, &byte, 1)) < 0 && errno == EINTR) {
   }
   if (got != 1) ::_exit(EX_TEMPFAIL);
   reset_signals();
-  ::dup2(input, STDIN_FILENO);
-  ::dup2(output, STDOUT_FILENO);
-  ::dup2(output, STDERR_FILENO);
+  ::dup2(ends.input, STDIN_FILENO);
+  ::dup2(ends.output, STDOUT_FILENO);
+  ::dup2(ends.output, STDERR_FILENO);
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-  execute(program);
+  execute(program, ends.words);
 }
 
 }  // namespace
@@ -136,25 +159,31 @@ Result<Running> Running::start(const Program& program) {
   if (!input) return input.trouble();
   Result<Pipe> output = make_pipe();
   if (!output) return output.trouble();
+  Result<Pipe> words = make_pipe();
+  if (!words) return words.trouble();
   Running running;
+  running.tag_ = program.tag;
   const bool connected = program.connection >= 0;
   const pid_t pid = ::fork();
   if (pid < 0) return os::system_trouble("fork", errno);
   if (pid == 0) {
-    gate->write.reset();
-    become_program(program, gate->read.get(),
-                   connected ? program.connection : input->read.get(),
-                   connected ? program.connection : output->write.get());
+    Ends ends;
+    ends.gate = gate->read.get();
+    ends.input = connected ? program.connection : input->read.get();
+    ends.output = connected ? program.connection : output->write.get();
+    ends.words = words->write.get();
+    become_program(program, ends);
   }
   running.child_.pid = pid;
   running.gate_ = std::move(gate->write);
+  running.words_ = std::move(words->read);
   if (!connected) {
     running.input_ = std::move(input->write);
     running.output_ = std::move(output->read);
   }
   running.end_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!running.end_) return os::system_trouble("pidfd_open", errno);
-  for (const Fd* each : {&running.input_, &running.output_})
+  for (const Fd* each : {&running.input_, &running.output_, &running.words_})
     if (*each)
       if (Status set = os::set_nonblocking(each->get()); !set)
         return set.trouble();
@@ -255,6 +284,10 @@ ipc::RunAnswer Running::see_to_its_end(Feed* feed, std::int64_t limit,
   int status = 0;
   while (::waitpid(child_.pid, &status, 0) < 0 && errno == EINTR) {
   }
+  char why[most_output];
+  const ssize_t told = ::read(words_.get(), why, sizeof why);
+  if (told > 0)
+    log::Log(tag_).info(std::string(why, static_cast<std::size_t>(told)));
   // What it has left behind, as processes in its group, goes with it only
   // where its time was over.
   child_.pid = -1;

@@ -22,7 +22,7 @@ struct Program {
   std::vector<std::vector<std::string>> argvs;
   std::vector<std::string> environment;
   std::string directory;
-  std::string tag;        // of log lines about what goes wrong in the child
+  std::string tag;        // of a log line about what went wrong in the child
   std::string prefix;     // of its text where it cannot be executed
   int connection = -1;    // its standard input, output and error
 };
@@ -67,6 +67,8 @@ class Running {
   void kill_all() const;
 
   Child child_;
+  std::string tag_;
+  Fd words_;   // why the child did not become the program
   Fd gate_;    // a byte: go; its end: the runner is gone
   Fd input_;   // to the program
   Fd output_;  // from it

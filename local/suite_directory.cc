@@ -52,10 +52,12 @@ Task<Result<std::optional<std::string>>> SuiteDirectory::find(
   co_return co_await lookup_.find(std::move(maps), std::move(key));
 }
 
-// Of the worker that will write the mailbox, most often.
+// Of the worker that will write the mailbox where that has no more rights than
+// its user.
 Task<Result<ipc::ListAnswer>> SuiteDirectory::forward(
     os::User user, ipc::RecipientNames names) {
   ipc::WorkerRequest who = mailbox_worker(settings_, user);
+  if (in_spool(settings_.spool, who.path)) who.path.clear();
   ipc::ListRequest what;
   what.names = std::move(names);
   if (settings_.require_home) what.required_directory = user.home;
@@ -71,6 +73,15 @@ Task<Result<ipc::ListAnswer>> SuiteDirectory::include(
   who.user = rights.user.name;
   who.list = std::move(path);
   who.origin = rights.of_recipient ? "forward" : "alias";
+  // A list in a list is read as the owner of the outer one, who is neither the
+  // user whose forwarding file, nor the one whose alias it stands in.
+  const std::optional<os::User>& usual = settings_.expand.default_user;
+  const bool anybodys = !rights.of_recipient && usual &&
+                        usual->uid == rights.user.uid;
+  if (!rights.list.empty() && !anybodys) {
+    who.origin = "include";
+    who.path = std::move(rights.list);
+  }
   ipc::ListRequest what;
   what.include = true;
   what.names = std::move(names);

@@ -62,6 +62,9 @@ ipc::ListAnswer read(const Permit& permit, const ipc::ListRequest& request) {
   ipc::ListAnswer answer;
   if (Status home = check_home(request.required_directory); !home)
     answer.trouble = ipc::TroubleWire::from(home.trouble());
+  else if (!request.include && permit.forward_path.empty())
+    answer.trouble = ipc::TroubleWire::from(
+        try_later("3.0", "this worker reads no forwarding files"));
   else if (!request.include)
     answer = find_forward(permit, request.names);
   else if (Status named = check_origin(

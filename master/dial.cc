@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "common/ipc/messages/dial.h"
@@ -19,32 +20,51 @@
 namespace postern::master {
 namespace {
 
-constexpr int most_links = 8;
+constexpr int most_links = 40;  // as the kernel
 
 Trouble reason(int error) { return try_later("4.1", os::error_text(error)); }
 
 bool trusted_owner(uid_t owner) { return owner == 0 || owner == ::geteuid(); }
 
+Result<std::string> target_of(const Fd& link, const std::string& path) {
+  struct stat facts;
+  if (::fstat(link.get(), &facts) != 0) return reason(errno);
+  if (!trusted_owner(facts.st_uid))
+    return try_later("4.1", path + ": a symbolic link on the way does not "
+                                   "belong to root");
+  char target[4096];
+  const ssize_t size = ::readlinkat(link.get(), "", target, sizeof target);
+  if (size <= 0) return reason(size < 0 ? errno : ENOENT);
+  return std::string(target, static_cast<std::size_t>(size));
+}
+
 // The socket that the path names, pinned: what is connected to is what was
-// looked at.
-Result<Fd> pin(std::string path) {
-  for (int step = 0; step < most_links; ++step) {
-    Fd fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (!fd) return reason(errno);
+// looked at. Step by step: a link in place of a directory on the way leads
+// elsewhere just as well as one in place of the socket.
+Result<Fd> pin(const std::string& path) {
+  Fd here;
+  std::string rest = path;
+  for (int links = 0;;) {
+    if (!here || rest.starts_with('/'))
+      here = Fd(::open(rest.starts_with('/') ? "/" : ".", O_PATH | O_CLOEXEC));
+    rest.erase(0, rest.find_first_not_of('/'));
+    if (rest.empty()) return here;
+    const std::string name = rest.substr(0, rest.find('/'));
+    rest.erase(0, name.size());
+    Fd next(::openat(here.get(), name.c_str(),
+                     O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat facts;
-    if (::fstat(fd.get(), &facts) != 0) return reason(errno);
-    if (S_ISSOCK(facts.st_mode)) return fd;
-    if (!S_ISLNK(facts.st_mode)) return reason(ENOTSOCK);
-    if (!trusted_owner(facts.st_uid))
-      return try_later("4.1", path + " is a symbolic link that does not belong "
-                                     "to root");
-    char target[4096];
-    const ssize_t size = ::readlinkat(fd.get(), "", target, sizeof target);
-    if (size <= 0) return reason(size < 0 ? errno : ENOENT);
-    const std::string to(target, static_cast<std::size_t>(size));
-    path = to.starts_with('/') ? to : os::directory_of(path) + "/" + to;
+    if (!next || ::fstat(next.get(), &facts) != 0) return reason(errno);
+    rest.erase(0, std::min(rest.size(), rest.find_first_not_of('/')));
+    if (!S_ISLNK(facts.st_mode)) {
+      here = std::move(next);
+      continue;
+    }
+    if (++links > most_links) return reason(ELOOP);
+    const Result<std::string> target = target_of(next, path);
+    if (!target) return target.trouble();
+    rest = *target + "/" + rest;
   }
-  return reason(ELOOP);
 }
 
 }  // namespace
@@ -52,6 +72,9 @@ Result<Fd> pin(std::string path) {
 Result<Fd> connect_to_path(const std::string& path) {
   const Result<Fd> pinned = pin(path);
   if (!pinned) return pinned.trouble();
+  struct stat facts;
+  if (::fstat(pinned->get(), &facts) != 0) return reason(errno);
+  if (!S_ISSOCK(facts.st_mode)) return reason(ENOTSOCK);
   const Result<SocketAddress> address = SocketAddress::unix_path(
       "/proc/self/fd/" + std::to_string(pinned->get()));
   if (!address) return address.trouble();

@@ -6,6 +6,7 @@
 #include "common/os/files.h"
 #include "common/os/users.h"
 #include "common/service/places.h"
+#include "common/service/rights.h"
 #include "common/service/sasl_files.h"
 
 #include <set>
@@ -56,11 +57,6 @@ std::optional<gid_t> writing_group(const std::string& directory) {
   const mode_t writers = facts.st_mode & (S_IWGRP | S_IWOTH);
   if (!S_ISDIR(facts.st_mode) || writers != S_IWGRP) return std::nullopt;
   return facts.st_gid;
-}
-
-std::string without_end_slash(std::string path) {
-  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  return path;
 }
 
 }  // namespace
@@ -114,12 +110,8 @@ void give_auth_groups(Identities& identities, const config::Config& config,
 
 std::optional<gid_t> group_of_spool(const std::string& spool,
                                     const std::string& path) {
-  const std::string mailbox = without_end_slash(path);
-  const std::string directory = without_end_slash(spool);
-  if (mailbox.find('/') == std::string::npos ||
-      os::directory_of(mailbox) != directory)
-    return std::nullopt;
-  return writing_group(directory);
+  if (!in_spool(spool, path)) return std::nullopt;
+  return writing_group(spool);
 }
 
 }  // namespace postern::master

@@ -13,7 +13,15 @@
 namespace postern::master {
 namespace {
 
+// By policy: it will be no different the next time.
 Trouble refused(std::string text) { return give_up("3.0", std::move(text)); }
+
+// local has seen it otherwise. One of the two is short of something (a user
+// database without descriptors says "no such user") or has older settings: the
+// message waits, and a process that was taken over gets no more by it.
+Trouble contradicted(std::string text) {
+  return try_later("3.0", std::move(text));
+}
 
 bool lists(const std::string& words, std::string_view word) {
   const std::vector<std::string> all = split_words(words);
@@ -65,8 +73,8 @@ class Judge {
         os::find_user(request_.user);
     if (!found) return found.trouble();
     if (!*found || (*found)->uid != request_.uid)
-      return refused("user " + request_.user + " does not have id " +
-                     std::to_string(request_.uid));
+      return contradicted("user " + request_.user + " does not have id " +
+                         std::to_string(request_.uid));
     user_ = **found;
     permit().user = user_.name;
     permit().home = user_.home;
@@ -80,11 +88,14 @@ class Judge {
     const auto path =
         mailbox_path(config_.get<"home_mailbox">(), spool, user_);
     if (!request_.path.empty() && (!path || request_.path != *path))
-      return refused("the mailbox of user " + user_.name + " is not " +
-                     request_.path);
+      return contradicted("the mailbox of user " + user_.name + " is not " +
+                          request_.path);
     permit().path = request_.path;
-    permit().forward_path = config_.raw("forward_path");
-    permit().forward_filter = config_.get<"forward_expansion_filter">();
+    // Not with the spool's group: a user's link would lead to others' mail.
+    if (!in_spool(spool, request_.path)) {
+      permit().forward_path = config_.raw("forward_path");
+      permit().forward_filter = config_.get<"forward_expansion_filter">();
+    }
     Identity identity = as_user();
     identity.groups = os::groups_of(user_.name, user_.gid);
     take_spool_group(identity, spool);
@@ -107,6 +118,12 @@ class Judge {
       permit().origin = "forward";
       permit().forward_path = config_.raw("forward_path");
       permit().forward_filter = config_.get<"forward_expansion_filter">();
+    } else if (request_.origin == "include") {
+      // The worker itself looks into the list that names this one.
+      if (!clean_path(request_.path))
+        return refused("no absolute path: " + request_.path);
+      permit().origin = "include";
+      permit().outer_list = request_.path;
     } else if (Status known = rights_of_alias(); !known) {
       return known;
     }
@@ -126,12 +143,12 @@ class Judge {
     if (request_.origin == "mailbox_command") {
       if (request_.command != config_.raw("mailbox_command") ||
           request_.command.empty())
-        return refused("mailbox_command is another command");
+        return contradicted("mailbox_command is another command");
       return not_root();
     }
     if (request_.origin == "mailbox_command_maps") {
       if (config_.get<"mailbox_command_maps">().empty())
-        return refused("mailbox_command_maps is empty");
+        return contradicted("mailbox_command_maps is empty");
       return not_root();
     }
     return named_by(config_.get<"allow_mail_to_commands">(), "commands");
@@ -170,9 +187,9 @@ class Judge {
       const std::optional<os::User> owner = owner_of_table(table);
       if (owner && owner->uid == user_.uid) return {};
     }
-    return refused("user " + user_.name +
-                   " is neither default_privs nor the owner of a table of "
-                   "alias_maps");
+    return contradicted("user " + user_.name +
+                        " is neither default_privs nor the owner of a table "
+                        "of alias_maps");
   }
 
   Status not_root() {
@@ -226,12 +243,12 @@ class Judge {
     if (!row->chroot.empty()) return refused("chroot= is not available");
     const Result<std::optional<os::User>> found = os::find_user(row->user);
     if (!found) return found.trouble();
-    if (!*found) return refused("unknown username: " + row->user);
+    if (!*found) return contradicted("unknown username: " + row->user);
     user_ = **found;
     if (!row->group.empty()) {
       const Result<std::optional<gid_t>> group = os::find_group(row->group);
       if (!group) return group.trouble();
-      if (!*group) return refused("unknown group: " + row->group);
+      if (!*group) return contradicted("unknown group: " + row->group);
       user_.gid = **group;
     }
     verdict_.role = Role::runner;

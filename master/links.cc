@@ -1,7 +1,9 @@
 // Links between processes, and workers.
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "common/ipc/contract.h"
@@ -109,12 +111,32 @@ void Supervisor::expire_waiting(UnitState& state) {
 
 // --- workers ---
 
+// As many at work as the row may have processes, as many kept for the next
+// message (local/workers.h), and as many that are about to end. Nothing that is
+// in order gets near; an asker that was taken over cannot fill the machine.
+Status Supervisor::room_for_worker(const Process& asker,
+                                   const config::ServiceRow& row) const {
+  const std::int64_t by_default =
+      generation_.config.get<"default_process_limit">();
+  const std::int64_t most =
+      3 * std::max<std::int64_t>(row.maxproc > 0 ? row.maxproc : by_default, 1);
+  const auto count =
+      std::count_if(workers_.begin(), workers_.end(), [&](const auto& each) {
+        return each.second.asker == asker.serial;
+      });
+  if (count < most) return {};
+  return try_later("3.2", fmt::format("{} (pid {}) has {} processes for its "
+                                      "deliveries already",
+                                      asker.program, asker.pid, count));
+}
+
 Result<ipc::LinkAnswer> Supervisor::start_worker(
     const Process& asker, const ipc::WorkerRequest& request) {
   const UnitState* state = state_of(asker.key);
   if (state == nullptr)
     return try_later("3.0", "service " + asker.service + " is gone");
   const config::ServiceRow& row = state->unit.rows.front();
+  if (Status room = room_for_worker(asker, row); !room) return room.trouble();
   const config::Config config =
       generation_.config.with_overrides(row.overrides);
   const Identities* identities =
@@ -142,7 +164,7 @@ Result<ipc::LinkAnswer> Supervisor::start_worker(
   child.keep_output = options_.foreground && child.role == Role::worker;
   const Result<pid_t> pid = spawn(child, log_);
   if (!pid) return pid.trouble();
-  workers_[*pid] = child.role;
+  workers_[*pid] = {child.role, asker.serial};
   ipc::LinkAnswer answer;
   answer.peer_role = name_of(child.role);
   answer.socket = std::move(pair->second);

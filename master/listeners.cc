@@ -83,6 +83,19 @@ Status remove_stale(const std::string& name) {
   return {};
 }
 
+// What is made meanwhile gets these rights. Not by chmod afterwards: it would
+// follow a link that the directory's owner has put in its place.
+class MadeWith {
+ public:
+  explicit MadeWith(mode_t rights) : before_(::umask(0777 & ~rights)) {}
+  ~MadeWith() { ::umask(before_); }
+  MadeWith(const MadeWith&) = delete;
+  MadeWith& operator=(const MadeWith&) = delete;
+
+ private:
+  mode_t before_;
+};
+
 // Who may connect is decided by the directory.
 Result<Fd> bind_local(const Wanted& wanted) {
   if (Status removed = remove_stale(wanted.name); !removed)
@@ -91,9 +104,8 @@ Result<Fd> bind_local(const Wanted& wanted) {
   if (!address) return address.trouble();
   const int type = wanted.type == "unix-dgram" ? SOCK_DGRAM : SOCK_STREAM;
   Fd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket || ::bind(socket.get(), address->get(), address->length) != 0)
-    return bind_trouble(wanted, errno);
-  if (::chmod(wanted.name.c_str(), 0666) != 0 ||
+  const MadeWith rights(0666);
+  if (!socket || ::bind(socket.get(), address->get(), address->length) != 0 ||
       (type == SOCK_STREAM && ::listen(socket.get(), backlog) != 0))
     return bind_trouble(wanted, errno);
   return socket;
@@ -102,11 +114,17 @@ Result<Fd> bind_local(const Wanted& wanted) {
 Result<Fd> open_fifo(const Wanted& wanted) {
   if (Status removed = remove_stale(wanted.name); !removed)
     return removed.trouble();
-  if (::mkfifo(wanted.name.c_str(), 0600) != 0 ||
-      ::chmod(wanted.name.c_str(), 0622) != 0)
+  const MadeWith rights(0622);
+  if (::mkfifo(wanted.name.c_str(), 0622) != 0)
     return bind_trouble(wanted, errno);
   // For writing as well: so it is never at its end.
-  return os::open_file(wanted.name, O_RDWR | O_NONBLOCK);
+  Result<Fd> fifo =
+      os::open_file(wanted.name, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+  struct stat facts;
+  if (fifo && (::fstat(fifo->get(), &facts) != 0 || !S_ISFIFO(facts.st_mode)))
+    return try_later("3.0", wanted.name + " is no longer the fifo that was "
+                                          "made");
+  return fifo;
 }
 
 Result<Fd> bind_any(const Wanted& wanted) {

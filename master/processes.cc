@@ -250,7 +250,7 @@ void Supervisor::tell_death(const std::string& program, pid_t pid,
 
 void Supervisor::ended(pid_t pid, int status) {
   if (const auto worker = workers_.find(pid); worker != workers_.end()) {
-    tell_death(generation_.program(worker->second), pid, status);
+    tell_death(generation_.program(worker->second.role), pid, status);
     workers_.erase(worker);
   } else if (const auto found = processes_.find(pid);
              found != processes_.end()) {

@@ -46,7 +46,7 @@ void Supervisor::stop(int signal_number, bool at_once) {
   }
   if (at_once) {
     for (const auto& [pid, process] : processes_) ::kill(pid, SIGKILL);
-    for (const auto& [pid, role] : workers_) ::kill(pid, SIGKILL);
+    for (const auto& [pid, worker] : workers_) ::kill(pid, SIGKILL);
   }
   if (stage_ < 0) next_stage();
 }
@@ -82,7 +82,7 @@ void Supervisor::signal_stage(int signal_number) {
   for (const auto& [pid, process] : processes_)
     if (among(stage, process->role)) ::kill(pid, signal_number);
   if (!among(stage, Role::worker)) return;
-  for (const auto& [pid, role] : workers_) ::kill(pid, signal_number);
+  for (const auto& [pid, worker] : workers_) ::kill(pid, signal_number);
 }
 
 void Supervisor::stage_over() {

@@ -136,6 +136,8 @@ class Supervisor {
   void refuse(Process& asker, std::uint32_t question, const Trouble& trouble);
   void worker_asked(Process& asker, std::uint32_t question,
                     const ipc::WorkerRequest& request);
+  Status room_for_worker(const Process& asker,
+                         const config::ServiceRow& row) const;
   Result<ipc::LinkAnswer> start_worker(const Process& asker,
                                        const ipc::WorkerRequest& request);
 
@@ -162,7 +164,11 @@ class Supervisor {
   Listeners listeners_;
   std::map<std::string, std::unique_ptr<UnitState>> units_;
   std::map<pid_t, std::unique_ptr<Process>> processes_;
-  std::map<pid_t, Role> workers_;  // and runners
+  struct Worker {
+    Role role;
+    std::uint64_t asker;  // its serial
+  };
+  std::map<pid_t, Worker> workers_;  // and runners
   std::vector<Wake> wakes_;
   std::uint64_t last_serial_ = 0;
   Timer sweep_timer_;

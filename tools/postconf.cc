@@ -23,7 +23,7 @@
 namespace postern::postconf {
 namespace {
 
-constexpr const char* option_letters = "aAbc:C:deEfFhHlmMno:pPtT:vxX#";
+constexpr const char* option_letters = "aAbc:C:defFhHlmMno:pPtT:vxX#";
 
 constexpr const char* usage_text =
     "usage: postconf [-a (server SASL types)] [-A (client SASL types)] "

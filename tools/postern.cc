@@ -35,6 +35,24 @@ constexpr Verb verbs[] = {
     {"logrotate", rotate_log, "put the log file (maillog_file) aside"},
 };
 
+// What Postfix's command has a verb for, and this suite something else.
+struct Elsewhere {
+  std::string_view verb;
+  const char* instead;
+};
+
+constexpr Elsewhere elsewhere[] = {
+    {"upgrade-configuration",
+     "nothing needs it: what main.conf and master.conf leave out has its "
+     "initial value, and compatibility_level chooses those of older versions; "
+     "\"postern check\" tells what is not understood, \"postern "
+     "set-permissions\" makes directories that a new version adds"},
+    {"tls",
+     "keys and certificates are made by openssl(1) or an ACME client and named "
+     "in smtpd_tls_chain_files; \"postconf -e smtpd_tls_security_level=may\" "
+     "turns TLS on for clients, smtp_tls_security_level for servers"},
+};
+
 void print_usage(std::FILE* where) {
   std::fputs("usage: postern [-c config_directory] [-v] verb\n"
              "       postern status --isolation\n"
@@ -61,6 +79,12 @@ int run(const std::string& directory, bool verbose, std::string_view verb,
     Suite suite = open_suite(directory);
     suite.verbose = verbose;
     return isolation ? show_isolation(suite) : each.run(suite);
+  }
+  for (const Elsewhere& each : elsewhere) {
+    if (each.verb != verb) continue;
+    std::fprintf(stderr, "postern: there is no command %s: %s\n",
+                 std::string(verb).c_str(), each.instead);
+    return 1;
   }
   std::fprintf(stderr, "postern: unknown command: %s%s%s\n\n",
                std::string(verb).c_str(), option.empty() ? "" : " ",

@@ -214,6 +214,23 @@ void check_set_gid(const Suite& suite, Report& report) {
   }
 }
 
+// Somebody who may read a program may look into own processes of it.
+void check_users_programs(const Suite& suite, Report& report) {
+  if (!suite.as_root) return;
+  for (const sandbox::Profile& each : sandbox::profiles()) {
+    if (each.user != sandbox::UserClass::recipient) continue;
+    const std::string path = daemon_directory_of(suite.config) + "/" +
+                             std::string(name_of(each.role));
+    struct stat facts;
+    if (::stat(path.c_str(), &facts) != 0) continue;  // told among programs
+    if (facts.st_uid != 0 || (facts.st_mode & 0066) != 0)
+      report.add(Weight::warning,
+                 "users can look into its processes while they start (its "
+                 "mode should be 0711, its owner root): " + path,
+                 "postern set-permissions sets it right");
+  }
+}
+
 }  // namespace
 
 int check(Suite& suite) {
@@ -226,6 +243,7 @@ int check(Suite& suite) {
   check_users(suite, report);
   check_programs(suite, report);
   check_set_gid(suite, report);
+  check_users_programs(suite, report);
   return report.failed() ? 1 : 0;
 }
 

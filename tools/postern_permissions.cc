@@ -9,12 +9,15 @@
 
 #include "common/os/files.h"
 #include "common/os/users.h"
+#include "common/sandbox/profiles.h"
 #include "common/service/directories.h"
 #include "common/service/places.h"
 #include "tools/postern_suite.h"
 
 namespace postern::tools {
 namespace {
+
+constexpr int directory_flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
 // Gives all below `directory` to `owner`. By descriptors and without following
 // links: who owns a queue directory must not make root give files away. A file
@@ -28,15 +31,22 @@ Status give_all(Fd directory, const std::string& path, uid_t owner) {
   while (const dirent* entry = ::readdir(listing)) {
     const char* name = entry->d_name;
     if (std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0) continue;
+    const std::string inner = path + "/" + name;
+    // Pinned before it is looked at: what is given is what was looked at.
+    Fd file(::openat(here, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat facts;
-    if (::fstatat(here, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (!file || ::fstat(file.get(), &facts) != 0) {
+      if (errno == ENOENT) continue;
+      done = os::system_trouble("look at " + inner, errno);
+      break;
+    }
     const bool is_directory = S_ISDIR(facts.st_mode);
     if (!is_directory && (!S_ISREG(facts.st_mode) || facts.st_nlink != 1))
       continue;
-    Fd file(::openat(here, name,
-                     O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    const std::string inner = path + "/" + name;
-    if (!file || ::fchown(file.get(), owner, static_cast<gid_t>(-1)) != 0) {
+    // The pinned one, readable.
+    if (is_directory) file = Fd(::openat(file.get(), ".", directory_flags));
+    if (!file || ::fchownat(file.get(), "", owner, static_cast<gid_t>(-1),
+                            AT_EMPTY_PATH) != 0) {
       done = os::system_trouble("change owner of " + inner, errno);
       break;
     }
@@ -73,6 +83,18 @@ Status set_gid_tool(const std::string& path, gid_t group) {
   return {};
 }
 
+// What becomes a user must not be readable for that user, or the kernel lets
+// others of the user's processes look into it and take its descriptors.
+Status users_program(const std::string& path) {
+  const Result<Fd> program = os::open_file(path, O_RDONLY | O_NOFOLLOW);
+  if (!program) return program.trouble();
+  if (::fchown(program->get(), 0, static_cast<gid_t>(-1)) != 0)
+    return os::system_trouble("change owner of " + path, errno);
+  if (::fchmod(program->get(), 0711) != 0)
+    return os::system_trouble("change mode of " + path, errno);
+  return {};
+}
+
 }  // namespace
 
 int set_permissions(Suite& suite) {
@@ -97,6 +119,15 @@ int set_permissions(Suite& suite) {
     const std::string path =
         suite.config.get<"command_directory">() + "/" + tool;
     if (Status done = set_gid_tool(path, **group); !done) {
+      suite.log.warning(done.trouble().text);
+      result = 1;
+    }
+  }
+  const std::string daemons = daemon_directory_of(suite.config);
+  for (const sandbox::Profile& each : sandbox::profiles()) {
+    if (each.user != sandbox::UserClass::recipient) continue;
+    const std::string path = daemons + "/" + std::string(name_of(each.role));
+    if (Status done = users_program(path); !done) {
       suite.log.warning(done.trouble().text);
       result = 1;
     }

@@ -19,6 +19,8 @@ SendmailMode mode_of(const Tool& tool, std::string_view letter) {
   if (letter == "i") return SendmailMode::aliases;
   if (letter == "s") return SendmailMode::smtp;
   if (letter == "d" || letter == "l") return SendmailMode::start;
+  // Sendmail's host status database, which nothing here has.
+  if (letter == "h" || letter == "H") return SendmailMode::nothing;
   tool.fatal(fmt::format("unsupported: -b{}", letter));
 }
 
@@ -167,7 +169,7 @@ SendmailOptions read_sendmail_options(Tool& tool, int argc, char** argv) {
           tool.fatal(fmt::format("unsupported: -X{}", value.substr(0, 1)));
         options.verp = value.substr(1);
         break;
-      case '?': tool.fatal("usage: sendmail [options]");
+      case '?': tool.fatal("usage: " + tool.name() + " [options]");
       default: break;  // -A -L -O -U -c -e -h -m -p -x: sendmail(1)
     }
   }

@@ -68,6 +68,7 @@ class TableTool {
   void list(const std::string& name);
 
   tables::Spec spec_of(const std::string& name);
+  tables::Spec named_spec_of(const std::string& name);
   tables::OpenOptions open_options();
   std::unique_ptr<tables::Table> open(const std::string& name);
   Status approve(const tables::Spec& spec);
@@ -236,8 +237,17 @@ void TableTool::tell(const std::string& text) {
                printable_utf8(text).c_str());
 }
 
+// Of a table that is to be opened: an empty variable in a script is a mistake.
+tables::Spec TableTool::named_spec_of(const std::string& name) {
+  tables::Spec spec = spec_of(name);
+  if (spec.name.empty())
+    tool_.fatal("open dictionary: expecting \"type:name\" form instead of \"" +
+                spec.text() + "\"");
+  return spec;
+}
+
 std::unique_ptr<tables::Table> TableTool::open(const std::string& name) {
-  const tables::Spec spec = spec_of(name);
+  const tables::Spec spec = named_spec_of(name);
   auto table = tables::open(spec, open_options());
   if (!table) tool_.fatal(table.trouble().text);
   tell("opened " + (*table)->name());
@@ -390,7 +400,7 @@ int TableTool::remove(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (tables::is_proxied(name))
       tool_.fatal("can't change maps via the proxy service");
-    const tables::Spec spec = spec_of(name);
+    const tables::Spec spec = named_spec_of(name);
     if (spec.kind == tables::Kind::memcache) {
       any = remove_each(name, keys) || any;
       continue;

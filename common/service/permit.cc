@@ -20,6 +20,7 @@ constexpr Text texts[] = {
     {"forward_path", &Permit::forward_path},
     {"forward_filter", &Permit::forward_filter},
     {"list", &Permit::list},
+    {"outer_list", &Permit::outer_list},
     {"origin", &Permit::origin},
     {"command", &Permit::command},
     {"shell_words", &Permit::shell_words},

@@ -30,6 +30,8 @@ struct Permit {
   std::string forward_filter;  // forward_expansion_filter
   // The :include: file that may be read.
   std::string list;
+  // The :include: file that must name that one, where the origin is "include".
+  std::string outer_list;
   // "forward", "include": such a file must name the path or the command, or
   // nothing is done.
   std::string origin;

@@ -2,7 +2,17 @@
 
 #include <sys/stat.h>
 
+#include "common/os/files.h"
+
 namespace postern {
+namespace {
+
+std::string without_end_slash(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+}  // namespace
 
 Result<os::User> default_rights(const config::Config& config) {
   const std::string name = config.get<"default_privs">();
@@ -37,10 +47,14 @@ std::optional<std::string> mailbox_path(const std::string& home_mailbox,
     if (!user.home.starts_with('/')) return std::nullopt;
     return user.home + "/" + home_mailbox;
   }
-  std::string directory = spool;
-  const bool maildirs = directory.ends_with('/');
-  while (directory.size() > 1 && directory.ends_with('/')) directory.pop_back();
-  return directory + "/" + user.name + (maildirs ? "/" : "");
+  return without_end_slash(spool) + "/" + user.name +
+         (spool.ends_with('/') ? "/" : "");
+}
+
+bool in_spool(const std::string& spool, const std::string& mailbox) {
+  const std::string path = without_end_slash(mailbox);
+  return path.find('/') != std::string::npos &&
+         os::directory_of(path) == without_end_slash(spool);
 }
 
 }  // namespace postern

@@ -26,4 +26,9 @@ std::optional<std::string> mailbox_path(const std::string& home_mailbox,
                                         const std::string& spool,
                                         const os::User& user);
 
+// Is that mailbox a file or maildir right in mail_spool_directory? Whoever
+// writes there may get the spool's group, with which others' mailboxes can be
+// read: such a worker reads no forwarding files, another one does.
+bool in_spool(const std::string& spool, const std::string& mailbox);
+
 }  // namespace postern

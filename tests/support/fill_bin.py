@@ -10,6 +10,10 @@ import shutil
 import sys
 
 
+# As they are installed: local/meson.build says why.
+UNREADABLE = ("worker", "runner")
+
+
 def place(source, target):
     beside = target + ".new"
     if os.path.lexists(beside):
@@ -37,7 +41,10 @@ def main():
         if name not in names:
             os.unlink(os.path.join(directory, name))
     for name, source in names.items():
-        place(source, os.path.join(directory, name))
+        target = os.path.join(directory, name)
+        place(source, target)
+        if name in UNREADABLE:
+            os.chmod(target, 0o711)
     with open(stamp, "w", encoding="utf-8") as file:
         file.write("\n".join(sorted(names)) + "\n")
 

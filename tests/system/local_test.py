@@ -7,6 +7,7 @@ Needs root, and a mount and network namespace of its own: the test brings users
 along. Parts whose program is not installed (procmail, maildrop, dovecot-lda,
 vacation) are told of and left out."""
 
+import ctypes
 import os
 import pathlib
 import pwd
@@ -427,7 +428,128 @@ def nobody_gets_at_anothers_files(post):
     assert f"has bad owner uid {USERS['alice']}" in post.suite.log()
 
 
-TESTS = [hard_messages_arrive_whole, neighbours_get_their_mail,
+def an_extension_leads_to_nobodys_mailbox(post):
+    """The spool is its group's, as Debian's: who writes there is of that
+    group; who reads forwarding files must not be."""
+    shutil.chown(post.spool, "root", "mail")
+    post.spool.chmod(0o2775)
+    secret = post.spool / "root"
+    secret.write_text("From x@y  Mon Jan  1 00:00:00 2026\n\nsecretword\n")
+    shutil.chown(secret, "root", "mail")
+    secret.chmod(0o660)
+    post.configure(forward_path="$home/.forward${recipient_delimiter}"
+                                "${extension} $home/by-domain/$user")
+    post.suite.start()
+    for link in (".forward+a", "by-domain"):
+        path = post.homes / "bob" / link
+        path.symlink_to(post.spool)
+        os.lchown(path, USERS["bob"], USERS["bob"])
+    post.deliver(f'"bob+a/root"@{HOST}', b"Subject: one\n\nx\n")
+    assert "address with illegal extension: bob+a/root" in post.suite.log()
+    # A link that the administrator's own words go through.
+    (post.spool / "bob").write_text("secretword\n")
+    shutil.chown(post.spool / "bob", "root", "mail")
+    (post.spool / "bob").chmod(0o660)
+    post.send(f"bob@{HOST}", b"Subject: two\n\nx\n")
+    post.suite.logged("not owned by recipient", 60)
+    assert "secretword" not in post.suite.log(), post.suite.log()
+
+
+def lists_in_lists_are_their_owners(post):
+    """As local(8) says: what a user's list includes is read as that user."""
+    for user in ("bob", "alice"):
+        (post.homes / user).chmod(0o755)
+    outer, inner = (post.homes / "bob" / name for name in ("outer", "inner"))
+    post.write("bob", "outer", f":include:{inner}\n", 0o644)
+    post.write("bob", "inner", "carol\n", 0o600)
+    post.configure(alias_maps=f"inline:{{{{nest=:include:{outer}}}}}")
+    second = post.homes / "alice/second"
+    post.write("alice", "second", "carol\n", 0o600)
+    post.write("alice", "first", f":include:{second}\n", 0o600)
+    post.write("alice", ".forward", f":include:{post.homes}/alice/first\n")
+    post.suite.start()
+    box = post.spool / "carol"
+    post.deliver(f"nest@{HOST}", b"Subject: one\n\nx\n")
+    arrived = lambda word: lambda: box.exists() and word in box.read_bytes()
+    wait_until(arrived(b"Subject: one"), 60)
+    post.deliver(f"alice@{HOST}", b"Subject: two\n\nx\n")
+    wait_until(arrived(b"Subject: two"), 60)
+
+
+def libc_call(number, *words):
+    libc = ctypes.CDLL(None, use_errno=True)
+    return libc.syscall(number, *words)
+
+
+def nobody_looks_into_a_process_that_becomes_his(post):
+    """Before it confines itself, too: Bob must not take what a worker or
+    runner of his has open."""
+    post.configure()
+    pidfd_open, pidfd_getfd = 434, 438
+    for program in ("worker", "runner"):
+        ours, theirs = socket.socketpair()
+        os.set_inheritable(theirs.fileno(), True)
+        # As master starts it; it waits for its first request.
+        child = subprocess.Popen(
+            ["setpriv", "--reuid=2002", "--regid=2002", "--clear-groups",
+             "sh", "-c", f"exec {post.suite.bin}/{program} user=bob "
+             f"3<&{theirs.fileno()}"], close_fds=False,
+            stderr=subprocess.DEVNULL)
+        theirs.close()
+        try:
+            wait_until(lambda: pathlib.Path(f"/proc/{child.pid}/comm")
+                       .read_text().strip() == program)
+            assert owner_of(f"{child.pid}/fd") == 0, program
+            thief = os.fork()
+            if thief == 0:
+                os.setgroups([])
+                os.setgid(USERS["bob"])
+                os.setuid(USERS["bob"])
+                process = libc_call(pidfd_open, child.pid, 0)
+                os._exit(9 if process < 0 else
+                         0 if libc_call(pidfd_getfd, process, 3, 0) < 0 else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(thief, 0)[1]) == 0
+        finally:
+            child.kill()
+            child.wait()
+            ours.close()
+    # What has been made readable is set right.
+    worker = post.suite.bin / "worker"
+    shutil.chown(worker, "bob")
+    worker.chmod(0o755)
+    _, text = post.suite.postern("check")
+    assert "users can look into its processes" in text, text
+    status, text = post.suite.postern("set-permissions")
+    assert status == 0, text
+    facts = worker.stat()
+    assert facts.st_uid == 0 and facts.st_mode & 0o7777 == 0o711, oct(
+        facts.st_mode)
+    _, text = post.suite.postern("check")
+    assert "users can look into its processes" not in text, text
+
+
+def tools_say_what_is_wrong(post):
+    post.configure()
+    run = post.suite.tool
+    for option in ("-bh", "-bH"):
+        done = run("sendmail", option, stdin=subprocess.DEVNULL)
+        assert (done.returncode, done.stdout) == (0, ""), done
+    done = run("mailq", "-z", stdin=subprocess.DEVNULL)
+    assert done.returncode != 0 and "usage: mailq" in done.stdout, done
+    done = run("postconf", "-E", "mail_name")
+    assert done.returncode == 1 and "usage: postconf" in done.stdout, done
+    for words in (("-q", "x"), ("-d", "x"), ("-s",)):
+        done = run("postmap", *words, "hash:")
+        assert done.returncode == 1, done
+        assert 'expecting "type:name" form instead of "hash:"' in done.stdout
+    for verb, word in (("tls", "smtpd_tls_chain_files"),
+                       ("upgrade-configuration", "compatibility_level")):
+        status, text = post.suite.postern(verb)
+        assert status == 1 and word in text, text
+
+
+TESTS = [tools_say_what_is_wrong, lists_in_lists_are_their_owners,
+         nobody_looks_into_a_process_that_becomes_his, an_extension_leads_to_nobodys_mailbox, hard_messages_arrive_whole, neighbours_get_their_mail,
          vacation_answers, commands_are_their_users, a_program_per_connection,
          users_hear_of_mail, nobody_gets_at_anothers_files]
 

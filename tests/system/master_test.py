@@ -309,6 +309,57 @@ def workers_become_whom_they_are_for(suite):
     assert (spool / "who").stat().st_gid == 8
 
 
+def workers_are_as_many_as_the_row_may_have(suite):
+    port, asker = suites.free_port(), suites.free_port()
+    mailbox = suite.top / "mailbox"
+    mailbox.mkdir()
+    mailbox.chmod(0o1777)
+    worker = suite.bin / "worker"
+    worker.unlink()
+    worker.write_text("#!/bin/sh\nexec sleep 600\n")
+    worker.chmod(0o755)
+    suite.configure(
+        mail_spool_directory=mailbox,
+        rows=f"{port} inet n n n - 0 spawn\n"
+             f"asker unix - n n - 1 local listen={asker}\n")
+    suite.start()
+    assert suite.client(port).ask("link asker") == "ok local"
+    clients = [suites.wait_until(lambda: connected(suite, asker))
+               for _ in range(4)]
+    line = f"worker 1 1 daemon {mailbox}/daemon"
+    for client in clients[:3]:
+        client.file.write(line + "\n")
+        client.file.flush()
+    suites.wait_until(lambda: len(suite.pids("sleep")) == 3)
+    answer = clients[3].ask(line)
+    assert "has 3 processes for its deliveries already" in answer, answer
+    os.kill(suite.pids("sleep")[0], signal.SIGKILL)
+    suites.wait_until(lambda: len(suite.pids("sleep")) == 2)
+    clients[3].file.write(line + "\n")
+    clients[3].file.flush()
+    suites.wait_until(lambda: len(suite.pids("sleep")) == 3)
+
+
+def sockets_are_made_with_their_rights(suite):
+    suite.configure(rows="pipe2 fifo n n n - 1 pickup\n")
+    suite.start()
+    for name, rights in (("public/qmgr", 0o666), ("public/showq", 0o666),
+                         ("public/pipe2", 0o622)):
+        mode = (suite.top / "queue" / name).stat().st_mode
+        assert mode & 0o777 == rights, (name, oct(mode))
+    # What a taken-over process may have put there: not followed.
+    victim = suite.top / "victim"
+    victim.write_text("x")
+    victim.chmod(0o600)
+    suite.postern("stop")
+    place = suite.top / "queue/public/pipe2"
+    place.unlink(missing_ok=True)
+    place.symlink_to(victim)
+    suite.postern("start")
+    suite.logged("public/pipe2 is in the way")
+    assert victim.stat().st_mode & 0o777 == 0o600
+
+
 def greeter(suite, path):
     """A server at `path` that greets whoever connects."""
     server = socket.socket(socket.AF_UNIX)
@@ -332,12 +383,15 @@ def connections_go_where_the_row_says(suite):
     servers = [greeter(suite, path) for path in (auth, other)]
     # As Dovecot makes it: not for the user that smtpd runs as.
     os.chmod(auth, 0o600)
-    second = suites.free_port()
+    second, third = suites.free_port(), suites.free_port()
+    way = suite.top / "way"
     suite.configure(
         smtpd_sasl_auth_enable="yes", smtpd_sasl_type="dovecot",
         smtpd_sasl_path=f"unix:{auth}",
         rows=f"{second} inet n - n - - smtpd\n"
-             f"  -o smtpd_sasl_path=inet:127.0.0.1:1\n")
+             f"  -o smtpd_sasl_path=inet:127.0.0.1:1\n"
+             f"{third} inet n - n - - smtpd\n"
+             f"  -o smtpd_sasl_path=unix:{way}/auth\n")
     suite.start()
     client = suite.client()
     assert client.ask(f"dial {auth}") == "greetings from auth"
@@ -357,6 +411,14 @@ def connections_go_where_the_row_says(suite):
     if os.geteuid() == 0:
         os.chown(auth, 1, 1, follow_symlinks=False)
         assert "does not belong to root" in client.ask(f"dial {auth}")
+        os.chown(auth, 0, 0, follow_symlinks=False)
+    # A link on the way counts like one at the end.
+    way.symlink_to(".")
+    along = suite.client(third)
+    assert along.ask(f"dial {way}/auth") == "greetings from other"
+    if os.geteuid() == 0:
+        os.chown(way, 1, 1, follow_symlinks=False)
+        assert "does not belong to root" in along.ask(f"dial {way}/auth")
     auth.unlink()
     auth.write_text("")
     assert "Socket operation on non-socket" in client.ask(f"dial {auth}")
@@ -396,7 +458,8 @@ def sample_configuration_has_no_mistakes(suite):
     assert not wrong, text
 
 
-TESTS = [queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
+TESTS = [workers_are_as_many_as_the_row_may_have,
+         sockets_are_made_with_their_rights, queue_manager_is_replaced_by_one_of_another_name, sample_configuration_has_no_mistakes, workers_become_whom_they_are_for, services_are_woken,
          starts_and_stops, second_start_is_refused,
          links_are_made_by_the_contract, connections_go_where_the_row_says, the_dead_are_replaced, what_cannot_live_is_waited_for,
          more_processes_for_more_clients, reload_changes_what_comes_after,

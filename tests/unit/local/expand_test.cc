@@ -280,6 +280,21 @@ TEST_CASE("extensions are passed on to members when asked") {
         Texts{"store alice+e@home.test for alice", "forward x+e@far.test"});
 }
 
+TEST_CASE("an extension with a slash is none") {
+  Case c;
+  c.rules.recipient_delimiter = "+";
+  c.rules.propagate_extension.alias = true;
+  c.world.aliases = {{"list", "bob"}};
+  const Plan plan = c.plan("alice+a/root@home.test");
+  REQUIRE(plan.steps.size() == 1);
+  CHECK(text_of(plan.steps[0]) == "store alice+a/root@home.test for alice");
+  CHECK(plan.steps[0].names.extension.empty());
+  CHECK(plan.warnings ==
+        Texts{"address with illegal extension: alice+a/root"});
+  CHECK(c.steps("list+a/root@home.test") ==
+        Texts{"5.1.1 list+a/root@home.test: unknown user: \"list\""});
+}
+
 TEST_CASE("commands and files of aliases are the default user's") {
   Case c;
   c.world.aliases = {{"cmd", "\"|cat -n\", \"|cat -n\""},

@@ -94,6 +94,16 @@ TEST_CASE("the file for the extension comes before the one for all") {
   CHECK(find_forward(home.permit, home.names).text == "all@x.test\n");
 }
 
+TEST_CASE("an extension is no way into a directory") {
+  Home home;
+  fs::create_directory(home.path + "/others");
+  home.put("/others/root", "secret\n");
+  fs::create_symlink(home.path + "/others", home.path + "/.forward+a");
+  home.put("/.forward", "all@x.test\n");
+  home.extend("a/root");
+  CHECK(find_forward(home.permit, home.names).text == "all@x.test\n");
+}
+
 TEST_CASE("an extension is no way out of the directory") {
   Home home;
   fs::create_directory(home.path + "/.forward+");
@@ -197,6 +207,22 @@ TEST_CASE("nothing is done that no file of the user names") {
     CHECK(status.ok() == each.fine);
     if (!status) CHECK(status.trouble().temporary());
   }
+}
+
+TEST_CASE("a list in a list is read where the outer one names it") {
+  Home home;
+  home.put("/outer", ":include:" + home.path + "/inner\n");
+  home.put("/inner", "carol\n");
+  home.permit.origin = "include";
+  home.permit.outer_list = home.path + "/outer";
+  home.permit.list = home.path + "/inner";
+  const auto named = [&](const std::string& path) {
+    return check_origin(home.permit, home.names, {Kind::include, path}).ok();
+  };
+  CHECK(named(home.path + "/inner"));
+  CHECK_FALSE(named(home.path + "/other"));
+  CHECK(Permit::parse(home.permit.arguments())->outer_list ==
+        home.permit.outer_list);
 }
 
 TEST_CASE("a worker sees the directories of the files that it may read") {

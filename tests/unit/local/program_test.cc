@@ -2,6 +2,7 @@
 #include "local/program.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/log/log.h"
 #include "common/os/files.h"
 #include "local/exit_status.h"
 
@@ -218,6 +220,45 @@ TEST_CASE("a command waits until its runner is confined") {
     CHECK(link.find("test_local") != std::string::npos);
   }
   CHECK(::kill(pid, 0) != 0);
+}
+
+TEST_CASE("a command that waits holds nothing that is worth stealing") {
+  char name[] = "/tmp/postern-secret-XXXXXX";
+  const Fd secret(::mkstemp(name));
+  REQUIRE(secret.valid());
+  Program program;
+  program.argvs = {{"/bin/true"}};
+  Result<Running> running = Running::start(program);
+  REQUIRE(running.ok());
+  const std::string place = "/proc/" + std::to_string(running->pid()) + "/fd";
+  const auto holds_secret = [&] {
+    for (const auto& entry : fs::directory_iterator(place)) {
+      std::error_code gone;
+      if (fs::read_symlink(entry.path(), gone) == name) return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < 3000 && holds_secret(); ++i) ::poll(nullptr, 0, 10);
+  CHECK_FALSE(holds_secret());
+  // Three streams, the gate, the message, the output, and words for the log.
+  CHECK(std::distance(fs::directory_iterator(place), {}) <= 7);
+  ::unlink(name);
+}
+
+TEST_CASE("what keeps a command from running is in the log") {
+  char name[] = "/tmp/postern-log-XXXXXX";
+  const Fd file(::mkstemp(name));
+  log::Destination destination;
+  destination.file = file.get();
+  log::set_destination(destination);
+  run("true", "x\n", patience, "/nonexistent");
+  log::set_destination({});
+  const auto text = os::read_at(file.get(), 4096, 0, "read");
+  ::unlink(name);
+  REQUIRE(text.ok());
+  CAPTURE(*text);
+  CHECK(text->find("fatal: cannot change directory to \"/nonexistent\"") !=
+        std::string::npos);
 }
 
 TEST_CASE("a connection is all three streams of a spawned program") {

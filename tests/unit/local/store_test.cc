@@ -129,6 +129,38 @@ TEST_CASE("an mbox gets separator, headers, content and an empty line") {
   CHECK_FALSE(fs::exists(box + ".lock"));
 }
 
+TEST_CASE("a message after one that was cut off begins on a line of its own") {
+  Scratch scratch;
+  const std::string box = scratch.path + "/alice";
+  const std::string message =
+      "From a@example.com  Sun Nov 22 18:00:00 2026\n"
+      "Return-Path: <a@example.com>\nx\n\n";
+  const struct {
+    const char* old;
+    const char* between;
+  } cases[] = {
+      {"", ""},
+      {"From x\n\nzzzz", "\n\n"},
+      {"From x\n\nzzzz\n", ""},
+      {"From x\n\nzzzz\n\n", ""},
+  };
+  for (const auto& [old, between] : cases) {
+    CAPTURE(old);
+    put(box, old);
+    const auto answer = store(request_for(scratch, box, "x\n"));
+    CHECK_FALSE(answer.trouble.present);
+    const std::string before = std::string(old) + between;
+    CHECK(content_of(box) == before + message);
+    CHECK(answer.offset == static_cast<std::int64_t>(before.size()));
+  }
+  // What fails takes that line end back with it.
+  put(box, "From x\n\nzzzz");
+  auto request = request_for(scratch, box, std::string(1000, 'x'));
+  request.size_limit = 500;
+  CHECK(store(request).trouble.present);
+  CHECK(content_of(box) == "From x\n\nzzzz");
+}
+
 TEST_CASE("a large message is copied whole") {
   Scratch scratch;
   std::string content;

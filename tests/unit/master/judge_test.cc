@@ -40,6 +40,11 @@ struct Court {
     const Result<Verdict> verdict = judge(request);
     return verdict ? "" : verdict.trouble().text;
   }
+  // The message waits: true.
+  bool for_now(const ipc::WorkerRequest& request) const {
+    const Result<Verdict> verdict = judge(request);
+    return !verdict && verdict.trouble().temporary();
+  }
   void set(const std::string& name, const std::string& value) {
     settings.emplace_back(name, value);
   }
@@ -75,7 +80,8 @@ TEST_CASE("a local mailbox is the one that the configuration names") {
   CHECK(verdict->role == Role::worker);
   CHECK(verdict->identity->uid == 1);
   CHECK(verdict->permit.path == "/var/mail/daemon");
-  CHECK(has(verdict->permit.forward_path, "$home/.forward"));
+  // It may have the group that can read everybody's mailbox.
+  CHECK(verdict->permit.forward_path.empty());
   CHECK(verdict->permit.command.empty());
   for (const char* path : {"/var/mail/bin", "/etc/passwd", "/var/mail/daemon/",
                            "/var/mail/../mail/daemon"}) {
@@ -84,12 +90,17 @@ TEST_CASE("a local mailbox is the one that the configuration names") {
     CHECK(has(court.refusal(request), "the mailbox of user daemon is not"));
   }
   request.path = "";
-  CHECK(court.judge(request));
+  const auto reader = court.judge(request);
+  REQUIRE(reader);
+  CHECK(has(reader->permit.forward_path, "$home/.forward"));
+  CHECK(reader->identity->gid == static_cast<gid_t>(request.gid));
   court.set("home_mailbox", "Maildir/");
   const auto daemon = os::find_user(std::string("daemon"));
   REQUIRE(daemon);
   request.path = (*daemon)->home + "/Maildir/";
-  CHECK(court.judge(request));
+  const auto at_home = court.judge(request);
+  REQUIRE(at_home);
+  CHECK(has(at_home->permit.forward_path, "$home/.forward"));
 }
 
 TEST_CASE("ids are those of the user database") {
@@ -104,6 +115,32 @@ TEST_CASE("ids are those of the user database") {
   CHECK_FALSE(court.judge(request));
   request.user = "";
   CHECK_FALSE(court.judge(request));
+}
+
+TEST_CASE("what local has seen otherwise waits, policy is for good") {
+  Court court("local");
+  auto request = request_for("mailbox", "daemon");
+  request.path = "/var/mail/bin";
+  CHECK(court.for_now(request));
+  // As a user database that is short of descriptors answers.
+  request.user = "no-such-user";
+  CHECK(court.for_now(request));
+  request = request_for("command", "daemon");
+  request.command = "x";
+  for (const char* origin :
+       {"mailbox_command", "mailbox_command_maps", "alias"}) {
+    CAPTURE(origin);
+    request.origin = origin;
+    CHECK(court.for_now(request));
+  }
+  request.origin = "include";
+  CHECK_FALSE(court.for_now(request));
+  request = request_for("file", "root");
+  request.path = "/etc/passwd";
+  request.origin = "forward";
+  CHECK_FALSE(court.for_now(request));
+  const Court pipe("pipe", {"user=no-such-user", "argv=/bin/cat"});
+  CHECK(pipe.for_now(request_for("command", "daemon")));
 }
 
 TEST_CASE("root has a mailbox, and nothing else is done as root") {
@@ -174,6 +211,24 @@ TEST_CASE("a command is one that the configuration or the user's file names") {
   CHECK(has(court.refusal(request), "not allowed by forward"));
   request.origin = "";
   CHECK(has(court.refusal(request), "not allowed by anybody"));
+}
+
+TEST_CASE("a list that a list names is read as the outer one's owner") {
+  Court court("local");
+  auto request = request_for("list", "daemon");
+  request.list = "/home/d/inner";
+  request.origin = "alias";
+  CHECK(has(court.refusal(request), "neither default_privs nor the owner"));
+  request.origin = "include";
+  CHECK(has(court.refusal(request), "no absolute path"));
+  request.path = "/home/d/outer";
+  const auto verdict = court.judge(request);
+  REQUIRE(verdict);
+  CHECK(verdict->identity->uid == 1);
+  // Which names it, or the worker reads nothing.
+  CHECK(verdict->permit.origin == "include");
+  CHECK(verdict->permit.outer_list == "/home/d/outer");
+  CHECK(verdict->permit.path.empty());
 }
 
 TEST_CASE("what an alias names is the default user's or the table's owner's") {
