@@ -3,7 +3,10 @@
 policy_test.py BIN. postgrey and policyd-spf are left out where they are not
 installed."""
 
+import grp
+import os
 import pathlib
+import pwd
 import shutil
 import smtplib
 import socket
@@ -108,15 +111,20 @@ def postgrey_delays_then_passes(bin_dir):
     port = suites.free_port()
     top = pathlib.Path(f"/tmp/postern-grey-{port}")
     top.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(top, "nobody")
+        as_user = ["--user=nobody", "--group=nogroup"]
+    else:
+        me = pwd.getpwuid(os.geteuid())
+        as_user = [f"--user={me.pw_name}",
+                   f"--group={grp.getgrgid(me.pw_gid).gr_name}"]
     grey = subprocess.Popen(
         [POSTGREY, f"--inet=127.0.0.1:{port}", f"--dbdir={top}", "--delay=1",
-         "--user=nobody", "--group=nogroup", f"--pidfile={top}/pid",
+         *as_user, f"--pidfile={top}/pid",
          "--syslogfacility=none"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     stage = None
     try:
-        shutil.chown(top, "nobody")
-
         def listens():
             """postgrey listens"""
             with socket.socket() as probe:
