@@ -20,8 +20,10 @@ class Backoff {
   // The wait after a death: none when the process had been well. One that dies
   // again and again waits twice as long each time, up to `longest`
   // (service_throttle_time); one that lives longer than it was waited for (it
-  // met something that kills it now and then) is soon back at the shortest.
-  Millis died_after(Millis lifetime, Millis longest) {
+  // met something that kills it now and then) is soon back at the shortest. One
+  // that was never ready will hardly fare better at once.
+  Millis died_after(Millis lifetime, Millis longest, bool was_ready = true) {
+    if (!was_ready) next_ = std::max(next_, noticed);
     const Millis wait = std::min(next_, longest);
     if (lifetime >= well) {
       next_ = first;

@@ -279,7 +279,8 @@ void Supervisor::process_died(std::unique_ptr<Process> process, int status) {
   const bool failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
   if (!failed && !wanted) return;
   const Millis wait = state->backoff.died_after(
-      lifetime, generation_.config.get<"service_throttle_time">());
+      lifetime, generation_.config.get<"service_throttle_time">(),
+      process->ready);
   if (wait >= Backoff::noticed && failed)
     log_.warning("{}: bad command startup -- throttling", process->program);
   if (wait.count() > 0)

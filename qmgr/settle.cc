@@ -70,7 +70,9 @@ void Manager::closed(const std::shared_ptr<Message>& message,
 
 Task<void> Manager::settle(std::shared_ptr<Message> message) {
   Message& m = *message;
-  if (!m.vanished) co_await conclude(&m);
+  if (!m.vanished) {
+    co_await conclude(&m);
+  }
   active_.erase(m.id);
   --m.in_flight;
   m.lock = Fd();
@@ -131,8 +133,9 @@ Task<void> Manager::conclude(Message* message) {
   }
   const bool stays = m.incomplete || !cycle.deferred.empty();
   // While it lies in active nobody else would look at it.
-  while (!(stays ? put_off(m) : remove(m)) && !draining_)
+  while (!(stays ? put_off(m) : remove(m)) && !draining_) {
     co_await pause(move_again);
+  }
 }
 
 // Where its file is; the administrator may have moved it. nullopt: gone.

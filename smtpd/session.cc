@@ -184,6 +184,8 @@ Task<void> Session::refuse_bare_line() {
 // One command line: filtered, looked up, judged for its place, executed,
 // counted.
 Task<void> Session::obey(std::string line) {
+  // Some programs end a line with two.
+  while (line.ends_with('\r')) line.pop_back();
   if (settings_->smtputf8 && !valid_utf8(line)) {
     co_await refuse(Fault::protocol, "500 5.5.2 Error: bad UTF-8 syntax");
     ++errors_;

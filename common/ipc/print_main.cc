@@ -108,7 +108,8 @@ std::string pages() {
               Stress,
                LinkRequest, LinkAnswer, LinkArrival, WorkerRequest, Wakeup,
                Drain>("control.h") +
-         group<DeliverRequest, DeliverRecipient, DeliverReport, DeliverResult>(
+         group<DeliverRequest, DeliverRecipient, DeliverReport, DeliverResult,
+              DeliverPart>(
              "deliver.h") +
          group<DialPath, DialHost, DialAnswer>("dial.h") +
          group<IdentityFind, IdentityAnswer, ChainWire, SignRequest, SignAnswer,

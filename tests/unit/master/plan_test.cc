@@ -267,6 +267,16 @@ TEST_CASE("Deaths in a row double the wait; a well process starts afresh") {
   CHECK(backoff.died_after(seconds(0), longest) == milliseconds(100));
 }
 
+TEST_CASE("A process that never got ready waits for a second at least") {
+  using std::chrono::milliseconds;
+  Backoff backoff;
+  for (const int wait : {1000, 2000, 4000}) {
+    CAPTURE(wait);
+    CHECK(backoff.died_after(milliseconds(5), std::chrono::seconds(60),
+                             false) == milliseconds(wait));
+  }
+}
+
 TEST_CASE("A process that dies now and then is not waited for longer and longer") {
   using std::chrono::milliseconds;
   using std::chrono::seconds;

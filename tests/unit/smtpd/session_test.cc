@@ -152,6 +152,8 @@ TEST_CASE("NUL and CR have no place in a command") {
         "501 5.1.7 Bad sender address syntax\n");
   CHECK(h.say("MAIL FROM:<\"a\rb\"@client.test>\r\n") ==
         "501 5.1.7 Bad sender address syntax\n");
+  // Two at the end are one line's end too many, no more.
+  CHECK(h.say("NOOP\r\r\n") == "250 2.0.0 Ok\n");
   CHECK(h.say(from) == "250 2.1.0 Ok\n");
   for (const std::string& line :
        {with("RCPT TO:<\"n0y\"@here.test>"), with("RCPT TO:<n@here.test>0"),

@@ -35,9 +35,13 @@ Task<Result<route::Resolved>> FakeQuestions::resolve(std::string,
   co_return out;
 }
 
-Task<Result<route::Router::Known>> FakeQuestions::known(std::string,
+// All but unknown@.
+Task<Result<route::Router::Known>> FakeQuestions::known(std::string recipient,
                                                         route::Resolved) {
-  co_return route::Router::Known{};
+  route::Router::Known out;
+  out.known = !recipient.starts_with("unknown@");
+  out.text = "User unknown in local recipient table";
+  co_return out;
 }
 
 Task<ipc::DnsAnswer> FakeQuestions::dns(std::string name, std::string type) {
