@@ -216,7 +216,7 @@ class Matrix:
                 per_thread = {}
                 for line in file.read_text().splitlines():
                     made = re.match(r"(\d+) +(\w+)\(", line)
-                    if made and not reading(line) and "eventfd" not in line:
+                    if made and not reading(line) and not to_eventfd(line):
                         key = (made[1], made[2])
                         per_thread[key] = per_thread.get(key, 0) + 1
                 for (_, call), number in per_thread.items():
@@ -225,6 +225,12 @@ class Matrix:
         shutil.rmtree(output)
         return [(name, call, nth) for (name, call), number in sorted(cases.items())
                 for nth in range(1, number + 1)]
+
+    def woke_nobody(self):
+        """Did a failure strike another thread's write to an eventfd?"""
+        return any("(INJECTED)" in line and to_eventfd(line)
+                   for file in self.suite.top.glob("trace.*")
+                   for line in file.read_text().splitlines())
 
     def settle_one(self):
         token = self.token()
@@ -255,6 +261,11 @@ class Matrix:
         if found["no"]:
             wrong.append("delivered where it was refused")
         return "; ".join(wrong) or None, struck, found
+
+
+def to_eventfd(line):
+    """How threads wake each other; that does not fail in practice."""
+    return "eventfd" in line
 
 
 def reading(line):
@@ -297,7 +308,7 @@ def main():
         print("strace is not installed")
         return 77
     matrix = Matrix(options.bin)
-    failed, struck, doubled = [], 0, 0
+    failed, struck, doubled, left_out = [], 0, 0, 0
     try:
         seen = chosen(matrix.watch(), options.only)
         cases = with_errors(seen) if options.errors else \
@@ -308,6 +319,13 @@ def main():
             try:
                 wrong, hit, found = matrix.run(name, call, nth, error)
             except AssertionError as trouble:
+                if error and matrix.woke_nobody():
+                    print(f"left out {label}: it hit what wakes a thread")
+                    left_out += 1
+                    matrix.close()
+                    matrix = Matrix(options.bin)
+                    matrix.settle_one()
+                    continue
                 print(f"FAIL {label}: {trouble}", flush=True)
                 print("\n".join(matrix.suite.log().splitlines()[-40:]))
                 failed.append(label)
@@ -323,7 +341,8 @@ def main():
             elif options.only:
                 print(f"ok   {label}: struck {hit}, {found}", flush=True)
         print(f"{len(cases)} cases of {len(seen)} system calls, {struck} struck, "
-              f"{doubled} with a second copy, {len(failed)} failed")
+              f"{doubled} with a second copy, {left_out} left out, "
+              f"{len(failed)} failed")
     finally:
         matrix.close()
     return 1 if failed or struck * 2 < len(cases) else 0
