@@ -283,6 +283,31 @@ def cyrus_sasldb(case):
     case.suite.logged("backend=cyrus")
 
 
+def through_smtpd(case):
+    """The same in sessions: smtpd_sasl_type = cyrus."""
+    def kind(name):
+        assert case.suite.tool("postconf", "-e",
+                               f"smtpd_sasl_type={name}").returncode == 0
+        assert case.suite.postern("reload")[0] == 0
+
+    def login(user, password):
+        with smtplib.SMTP("127.0.0.1", case.suite.port, timeout=60) as s:
+            s.ehlo("client.test")
+            if s.esmtp_features["auth"].split() != ["PLAIN", "LOGIN"]:
+                return 0  # the old process, on its way out
+            s.user, s.password = user, password
+            return s.auth("LOGIN", s.auth_login, initial_response_ok=False)[0]
+
+    kind("cyrus")
+    wait_until(lambda: login("imapuser", "imapword") == 235, 20)
+    try:
+        code = login("imapuser", "wrong")
+    except smtplib.SMTPAuthenticationError as error:
+        code = error.smtp_code
+    assert code == 535, code
+    kind("postern")
+
+
 def cyrus_saslauthd(case):
     """The Cyrus library asks saslauthd, also while that is away."""
     conf = case.suite.conf / "sasl/smtpd.conf"
@@ -325,6 +350,7 @@ def cyrus_saslauthd(case):
     asked = len(server.asked)
     good(own.plain("carl", "old secret"), "carl")
     assert len(server.asked) == asked, "a user of the store was asked about"
+    through_smtpd(case)
     server.shutdown()
 
 
