@@ -304,8 +304,8 @@ def main():
     parser.add_argument("--cases", type=int, default=0)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    if not shutil.which("strace"):
-        print("strace is not installed")
+    if not shutil.which("strace") or os.geteuid() != 0:
+        print("needs strace(1), and root: nobody else can trace the daemons")
         return 77
     matrix = Matrix(options.bin)
     failed, struck, doubled, left_out = [], 0, 0, 0
